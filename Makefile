@@ -1,0 +1,47 @@
+# Everything runs from here. `make help` lists the targets.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+COLLECTIONS := $(CURDIR)/.collections
+export ANSIBLE_COLLECTIONS_PATH := $(COLLECTIONS)
+export PYTHONPATH := $(CURDIR)/tests
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help setup lab lab-down demo test unit integration lint sanity build clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+setup:  ## Install what the lab and the tests need (Debian packages, a venv, kubernetes.core)
+	@tests/tools/setup.sh $(PYTHON)
+
+lab: setup  ## Start the lab and leave it running
+	@$(BIN)/python -m lab up
+
+lab-down:  ## Stop exactly what `make lab` started
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m lab down; else echo "No lab is running: nothing is installed here."; fi
+
+demo: setup  ## Convert a cluster, prove it, and bring it back, in front of your eyes
+	@tests/tools/demo.sh
+
+test: setup lint sanity  ## Everything: lint, sanity, unit tests, integration stories on the lab
+	@$(BIN)/python -m pytest -q tests/unit tests/integration
+
+unit: setup  ## Unit tests only
+	@$(BIN)/python -m pytest -q tests/unit
+
+integration: setup  ## Integration stories on the lab only
+	@$(BIN)/python -m pytest -q tests/integration
+
+lint: setup  ## ansible-lint, production profile
+	@tests/tools/lint.sh
+
+sanity: setup  ## ansible-test sanity
+	@tests/tools/sanity.sh
+
+build:  ## Build the collection's tarball
+	@$(BIN)/ansible-galaxy collection build --force
+
+clean: lab-down  ## Remove what setup installed in this directory
+	rm -rf $(VENV) .cache .collections

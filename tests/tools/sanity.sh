@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# ansible-test sanity on a copy of the tree, where only PyPI is within reach.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+venv=$PWD/.venv
+home=$PWD/.cache/sanity
+root=$home/ansible_collections
+target=$root/disconnected/openshift
+
+# ansible-test wants to stand in .../ansible_collections/NAMESPACE/NAME and resolves symbolic links: a copy it is.
+rm -rf "$root"
+mkdir -p "$target" "$home/.ansible/test/cache"
+git ls-files -z --cached --others --exclude-standard | xargs -0 sh -c 'for f; do [ -e "$f" ] && printf "%s\0" "$f"; done' sh \
+    | tar --null -T - -cf - | tar -xf - -C "$target"
+cp -r .collections/ansible_collections/kubernetes "$root/"
+
+# It downloads get-pip.py from its own site; pip bundled with Python does the same work.
+cat >"$home/.ansible/test/cache/get_pip_25_2.py" <<'PYTHON'
+"""Installs pip from the wheel that ensurepip carries; takes get-pip's arguments."""
+import ensurepip
+import glob
+import os
+import runpy
+import sys
+
+wheel = glob.glob(os.path.join(os.path.dirname(ensurepip.__file__), "_bundled", "pip-*.whl"))[0]
+sys.path.insert(0, wheel)
+arguments = [a for a in sys.argv[1:] if a not in ("--no-setuptools", "--no-wheel")]
+sys.argv = ["pip", "install", "--upgrade"] + (arguments or ["pip"])
+runpy.run_module("pip", run_name="__main__")
+PYTHON
+for version in 24_2 23_1_2; do cp "$home/.ansible/test/cache/get_pip_25_2.py" "$home/.ansible/test/cache/get_pip_$version.py"; done
+
+cd "$target"
+version=$("$venv/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+HOME=$home PATH=$venv/bin:$PATH "$venv/bin/ansible-test" sanity --color no --python "$version" "$@" >"$home/log" 2>&1 || {
+    grep -E '^(ERROR|FATAL|WARNING)' "$home/log" >&2 || tail -n 40 "$home/log" >&2
+    exit 1
+}
+echo "ansible-test sanity: passed"

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Installs what the lab and the tests need: Debian packages (only missing ones), a venv, kubernetes.core, and a collections
+# tree in which this checkout is disconnected.openshift. Does nothing when nothing is missing. usage: setup.sh PYTHON
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+python=${1:-python3}
+requirements=tests/requirements.txt
+
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+    echo "The lab needs Python 3.11 or newer; $python is $("$python" --version 2>&1). Name another one: make PYTHON=python3.12 ..." >&2
+    exit 1
+}
+
+missing=()
+for package in $(grep -v '^#' tests/packages.txt); do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$package")
+done
+"$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+if [ ${#missing[@]} -gt 0 ]; then
+    sudo=
+    if [ "$(id -u)" != 0 ]; then
+        sudo=sudo
+        command -v sudo >/dev/null || { echo "Debian packages are missing (${missing[*]}): run this as root, or install sudo." >&2; exit 1; }
+    fi
+    echo "Installing Debian packages: ${missing[*]}"
+    mkdir -p .cache
+    # The registry package would start a service of its own on port 5000; the lab starts its registries itself. A service that
+    # was already there is left as it is, since packages that are installed are not touched.
+    $sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 bash -euo pipefail -c '
+        policy=/usr/sbin/policy-rc.d
+        if [ ! -e "$policy" ]; then
+            printf "#!/bin/sh\nexit 101\n" >"$policy"
+            chmod 755 "$policy"
+            trap "rm -f $policy" EXIT
+        fi
+        apt-get -qq update
+        apt-get -qq install --no-install-recommends -y "$@"
+    ' setup "${missing[@]}" >.cache/apt.log 2>&1 || { tail -n 20 .cache/apt.log >&2; exit 1; }
+fi
+
+stamp=$(cat $requirements tests/ansible-package.txt | sha256sum | cut -c1-16)-$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+if [ "$(cat .venv/stamp 2>/dev/null)" != "$stamp" ]; then
+    echo "Installing Python packages into .venv"
+    mkdir -p .cache
+    rm -rf .venv
+    {
+        "$python" -m venv .venv
+        .venv/bin/pip install --disable-pip-version-check -r $requirements
+    } >.cache/pip.log 2>&1 || { tail -n 20 .cache/pip.log >&2; exit 1; }
+    # Galaxy may be out of reach; the ansible package on PyPI carries kubernetes.core.
+    {
+        rm -rf .cache/ansible-package .collections
+        .venv/bin/pip download --disable-pip-version-check --no-deps -d .cache/ansible-package "$(cat tests/ansible-package.txt)"
+        mkdir -p .collections
+        .venv/bin/python - <<'PYTHON'
+import glob
+import zipfile
+
+with zipfile.ZipFile(glob.glob(".cache/ansible-package/ansible-*.whl")[0]) as wheel:
+    wheel.extractall(".collections", [n for n in wheel.namelist() if n.startswith("ansible_collections/kubernetes/core/")])
+PYTHON
+    } >>.cache/pip.log 2>&1 || { tail -n 20 .cache/pip.log >&2; exit 1; }
+    echo "$stamp" >.venv/stamp
+fi
+mkdir -p .collections/ansible_collections/disconnected
+ln -sfn ../../.. .collections/ansible_collections/disconnected/openshift
