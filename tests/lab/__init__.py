@@ -1,0 +1,5 @@
+# Copyright: (c) 2026, the disconnected.openshift maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The lab: an OpenShift cluster that behaves, small enough for a laptop, and two registries beside it."""
