@@ -1,0 +1,134 @@
+# Copyright: (c) 2026, the disconnected.openshift maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Labs to tell stories on, and playbooks run the way their users run them."""
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(sys.executable).parent
+
+
+@dataclasses.dataclass
+class Run:
+    """One ansible-playbook run: its exit code, all it printed, and every task's recorded result."""
+
+    rc: int
+    output: str
+    tasks: list
+
+    @property
+    def changed(self):
+        """The sum of changed= over the recap's hosts."""
+        return sum(int(n) for n in re.findall(r"changed=(\d+)", self.output))
+
+    @property
+    def failures(self):
+        """The messages of the tasks that failed."""
+        return [task["result"].get("msg", "") for task in self.tasks if task["outcome"] == "failed"]
+
+    def result(self, name):
+        """The last result of the task whose name ends in `name`."""
+        return [task["result"] for task in self.tasks if task["task"].endswith(name)][-1]
+
+
+class Lab:
+    """A lab of its own in a scratch directory."""
+
+    def __init__(self, directory, version="4.16", nodes=6, speed=100):
+        self.directory = pathlib.Path(directory)
+        self.home = self.directory.parent / (self.directory.name + "-home")
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.env = dict(
+            {k: v for k, v in os.environ.items() if not k.startswith(("ANSIBLE_", "K8S_AUTH_", "KUBECONFIG"))},
+            LAB_DIR=str(self.directory), LAB_VERSION=version, LAB_NODES=str(nodes), LAB_SPEED=str(speed),
+            PYTHONPATH=str(ROOT / "tests"), HOME=str(self.home), PATH="%s:%s" % (BIN, os.environ["PATH"]),
+            PYTHONDONTWRITEBYTECODE="1",
+        )
+
+    def command(self, *argv, check=True):
+        """Runs `lab ARGV` and returns what it printed."""
+        done = subprocess.run([sys.executable, "-m", "lab", *argv], env=self.env, cwd=ROOT, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=180, check=False)
+        assert not check or done.returncode == 0, done.stdout
+        return done.stdout
+
+    def up(self):
+        self.command("up")
+        self.facts = json.loads((self.directory / "lab.json").read_text())
+        return self
+
+    def down(self):
+        self.command("down", check=False)
+
+    def stats(self):
+        return json.loads(self.command("stats", "--json"))
+
+    @property
+    def writes(self):
+        """How many requests so far have asked the API to write something."""
+        return self.stats()["writes"]
+
+    def node_file(self, node, path):
+        return (self.directory / "nodes" / node / "rootfs" / path.lstrip("/")).read_text()
+
+    def playbook(self, playbook, *arguments, env=None, variables=None, timeout=300):
+        """Runs a playbook by FQCN, or by path, against this lab, as its administrator unless told otherwise."""
+        record = self.directory / "record.jsonl"
+        record.unlink(missing_ok=True)
+        environment = dict(
+            self.env,
+            ANSIBLE_COLLECTIONS_PATH=str(ROOT / ".collections"),
+            ANSIBLE_CALLBACK_PLUGINS=str(ROOT / "tests/integration/callback"),
+            ANSIBLE_CALLBACKS_ENABLED="record",
+            RECORD_FILE=str(record),
+            ANSIBLE_NOCOLOR="1",
+            ANSIBLE_LOCALHOST_WARNING="0",
+            K8S_AUTH_KUBECONFIG=str(self.directory / "kubeconfig"),
+            **(env or {}),
+        )
+        argv = [str(BIN / "ansible-playbook"), str(playbook), "-e", "@%s" % (self.directory / "vars.yml"), *arguments]
+        if variables:
+            argv += ["-e", json.dumps(variables)]
+        done = subprocess.run(argv, env=environment, cwd=self.home, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=timeout, check=False)
+        tasks = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
+        return Run(done.returncode, done.stdout, tasks)
+
+    def module(self, name, arguments, *options, **keywords):
+        """Runs one module of ours in a play of its own; returns (run, result)."""
+        play = self.directory / "play.json"
+        task = {"name": "the module", "disconnected.openshift." + name: arguments}
+        play.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
+        run = self.playbook(play, *options, **keywords)
+        return run, run.result("the module")
+
+
+@pytest.fixture(scope="module")
+def make_lab(tmp_path_factory):
+    """Starts labs that end with the module: make_lab(version=..., nodes=..., speed=...)."""
+    started = []
+
+    def make(**settings):
+        lab = Lab(tmp_path_factory.mktemp("lab") / "state", **settings)
+        started.append(lab)
+        return lab.up()
+
+    yield make
+    for lab in started:
+        lab.down()
+
+
+@pytest.fixture(scope="module")
+def lab(make_lab):
+    """One lab of six nodes for a whole module of stories."""
+    return make_lab()

@@ -1,0 +1,125 @@
+# Copyright: (c) 2026, the disconnected.openshift maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole story on one cluster: convert, convert again, cut, reconnect, reconnect again.
+
+The tests of this file are chapters: each begins where the one before ended.
+"""
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def before(lab):
+    """Every node's files as they were."""
+    return {node: files(lab, node) for node in lab.facts["nodes"]}
+
+
+def files(lab, node):
+    root = lab.directory / "nodes" / node / "rootfs"
+    certs = root / "etc/docker/certs.d"
+    return {
+        "registries.conf": lab.node_file(node, "etc/containers/registries.conf"),
+        "config.json": json.loads(lab.node_file(node, "var/lib/kubelet/config.json")),
+        "certs.d": {p.parent.name: p.read_text() for p in sorted(certs.glob("*/ca.crt"))},
+    }
+
+
+def images(lab):
+    """A release component, the catalog, an operand of an operator and the applications."""
+    return [lab.facts["release_image"], *lab.facts["catalogs"], *lab.facts["images"]]
+
+
+def test_check_mode_is_a_plan_and_writes_nothing(lab, before):
+    writes = lab.writes
+    run = lab.playbook("disconnected.openshift.convert", "--check", "--diff")
+    assert run.rc == 0, run.output
+    assert lab.writes == writes
+    assert {node: files(lab, node) for node in lab.facts["nodes"]} == before
+
+
+def test_convert(lab, before):
+    run = lab.playbook("disconnected.openshift.convert")
+    assert run.rc == 0, run.output
+    assert run.changed > 0
+    mirror = lab.facts["mirror"]["registry"]
+    for node in lab.facts["nodes"]:
+        now = files(lab, node)
+        assert mirror in now["registries.conf"]
+        assert mirror in now["config.json"]["auths"]
+        assert mirror in now["certs.d"]
+        kept = {k: v for k, v in now["config.json"]["auths"].items() if k != mirror}
+        assert kept == before[node]["config.json"]["auths"]
+
+
+def test_one_rollout_and_no_drain(lab):
+    nodes = lab.stats()["nodes"]
+    assert {name: node["updates"] for name, node in nodes.items()} == dict.fromkeys(lab.facts["nodes"], 1)
+    assert {name: node["drains"] for name, node in nodes.items()} == dict.fromkeys(lab.facts["nodes"], 0)
+
+
+def test_convert_again_changes_nothing(lab):
+    writes = lab.writes
+    run = lab.playbook("disconnected.openshift.convert")
+    assert run.rc == 0, run.output
+    assert run.changed == 0, run.output
+    assert lab.writes == writes
+
+
+def test_every_node_pulls_from_the_mirror_when_the_upstream_is_gone(lab):
+    by_digest = [reference for reference in images(lab) if "@" in reference]
+    assert len(by_digest) >= 2
+    lab.command("upstream", "off")
+    try:
+        pulls = json.loads(lab.command("pull", "--all", "--json", *by_digest))
+    finally:
+        lab.command("upstream", "on")
+    assert len(pulls) == len(by_digest) * len(lab.facts["nodes"])
+    assert not [pull for pull in pulls if not (pull["ok"] and pull["mirror"])]
+
+
+def test_reconnect_leaves_every_node_as_it_was(lab, before):
+    run = lab.playbook("disconnected.openshift.reconnect")
+    assert run.rc == 0, run.output
+    assert run.changed > 0
+    assert {node: files(lab, node) for node in lab.facts["nodes"]} == before
+
+
+def test_reconnect_again_changes_nothing(lab):
+    writes = lab.writes
+    run = lab.playbook("disconnected.openshift.reconnect")
+    assert run.rc == 0, run.output
+    assert run.changed == 0, run.output
+    assert lab.writes == writes
+
+
+def canaries(lab):
+    """Every secret of the story, plain and as base64 shows it at any offset."""
+    secrets = set()
+    for registry in ("upstream", "mirror"):
+        facts = lab.facts[registry]
+        pairs = [(facts["username"], facts["password"])]
+        if "pull_password" in facts:
+            pairs.append((facts["pull_username"], facts["pull_password"]))
+        for username, password in pairs:
+            secrets |= {password, base64.b64encode(("%s:%s" % (username, password)).encode()).decode()}
+            secrets.add(json.dumps(password)[1:-1])
+            secrets |= {base64.b64encode(b"x" * pad + password.encode()).decode()[4 if pad else 0:-4] for pad in range(3)}
+    secrets.add(lab.facts["api"]["token"])
+    return secrets
+
+
+def test_no_secret_is_shown_or_left_behind(lab):
+    shown = ""
+    for playbook in ("convert", "reconnect"):
+        run = lab.playbook("disconnected.openshift." + playbook, "-vvv", "--diff")
+        assert run.rc == 0, run.output
+        shown += run.output + json.dumps(run.tasks)
+    left = [path for path in lab.home.rglob("*") if path.is_file()]
+    for secret in canaries(lab):
+        assert secret not in shown
+        assert not [path for path in left if path.stat().st_mode & 0o077 and secret.encode() in path.read_bytes()]
