@@ -1,0 +1,34 @@
+# Copyright: (c) 2026, the disconnected.openshift maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tells Ansible what must never be shown.
+
+An option with `no_log` protects only the text of that option. What a module derives from it (base64 of user:password, a
+document that holds it) or reads from the cluster must be named as well: up to ansible-core 2.21 in the module's
+no_log_values, which censors results and warnings, from 2.22 on by register_secret, which also masks the output.
+"""
+from __future__ import annotations
+
+import base64
+import json
+
+try:
+    from ansible.module_utils.secrets import register_secret
+except ImportError:  # before ansible-core 2.22
+    def register_secret(value):
+        return value
+
+
+def protect(module, *values):
+    """Keep each of `values` (str; None and "" are skipped) and its encoded forms out of everything the module says."""
+    for value in values:
+        if value:
+            for form in forms(value):
+                module.no_log_values.add(form)
+                register_secret(form)
+
+
+def forms(value):
+    """The set of texts as which `value` can turn up: itself, as base64, and as it is written inside a JSON string."""
+    return {value, base64.b64encode(value.encode("utf-8")).decode("ascii"), json.dumps(value)[1:-1],
+            json.dumps(value, ensure_ascii=False)[1:-1]}
