@@ -527,6 +527,7 @@ def _override(configuration, given):
         configuration.host = given["host"].rstrip("/")
     if "api_key" in given:
         configuration.api_key = {"authorization": "Bearer %s" % given["api_key"]}
+        configuration.refresh_api_key_hook = None  # would put the kubeconfig's own token back
     for option, attribute in (("validate_certs", "verify_ssl"), ("ca_cert", "ssl_ca_cert"),
                               ("client_cert", "cert_file"), ("client_key", "key_file"),
                               ("proxy", "proxy"), ("no_proxy", "no_proxy")):

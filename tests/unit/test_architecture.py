@@ -28,7 +28,7 @@ IO = {"registry", "transfer", "oc", "archive", "cluster", "wait", "secrets", "ce
 # The formats that I/O may read and write; deciding what to do with them is the modules' business.
 FORMATS = {"errors", "image_ref", "dockerconfigjson"}
 THIRD_PARTY = {
-    "cluster": {"kubernetes", "openshift", "urllib3"},
+    "cluster": {"kubernetes", "openshift", "urllib3", "websocket", "yaml"},
     "certificates": {"cryptography"},
     "registries_conf": {"tomli"},  # tomllib before Python 3.11
     "operator_catalog": {"yaml"},  # file-based catalogs may be YAML
