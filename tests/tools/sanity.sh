@@ -4,14 +4,17 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 venv=$PWD/.venv
 home=$PWD/.cache/sanity
-root=$home/ansible_collections
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+root=$copy/ansible_collections
 target=$root/disconnected/openshift
 
-# ansible-test wants to stand in .../ansible_collections/NAMESPACE/NAME and resolves symbolic links: a copy it is.
-rm -rf "$root"
+# ansible-test wants to stand in .../ansible_collections/NAMESPACE/NAME, resolves symbolic links, and sees no file that git
+# ignores: a copy outside this repository it is. Its own virtual environments stay in .cache, for the next time.
 mkdir -p "$target" "$home/.ansible/test/cache"
-git ls-files -z --cached --others --exclude-standard | xargs -0 sh -c 'for f; do [ -e "$f" ] && printf "%s\0" "$f"; done' sh \
-    | tar --null -T - -cf - | tar -xf - -C "$target"
+git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' file; do
+    if [ -e "$file" ]; then printf '%s\0' "$file"; fi  # git lists files that were just removed, too
+done | tar --null -T - -cf - | tar -xf - -C "$target"
 cp -r .collections/ansible_collections/kubernetes "$root/"
 
 # It downloads get-pip.py from its own site; pip bundled with Python does the same work.
@@ -37,4 +40,8 @@ HOME=$home PATH=$venv/bin:$PATH "$venv/bin/ansible-test" sanity --color no --pyt
     grep -E '^(ERROR|FATAL|WARNING)' "$home/log" >&2 || tail -n 40 "$home/log" >&2
     exit 1
 }
+if grep -q 'All targets skipped' "$home/log"; then
+    echo "ansible-test found nothing to test; its output is in $home/log" >&2
+    exit 1
+fi
 echo "ansible-test sanity: passed"

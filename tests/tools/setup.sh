@@ -12,9 +12,9 @@ requirements=tests/requirements.txt
 }
 
 missing=()
-for package in $(grep -v '^#' tests/packages.txt); do
+while read -r package; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$package")
-done
+done < <(grep -v '^#' tests/packages.txt)
 "$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
     sudo=
@@ -26,16 +26,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     mkdir -p .cache
     # The registry package would start a service of its own on port 5000; the lab starts its registries itself. A service that
     # was already there is left as it is, since packages that are installed are not touched.
-    $sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 bash -euo pipefail -c '
-        policy=/usr/sbin/policy-rc.d
-        if [ ! -e "$policy" ]; then
-            printf "#!/bin/sh\nexit 101\n" >"$policy"
-            chmod 755 "$policy"
-            trap "rm -f $policy" EXIT
-        fi
-        apt-get -qq update
-        apt-get -qq install --no-install-recommends -y "$@"
-    ' setup "${missing[@]}" >.cache/apt.log 2>&1 || { tail -n 20 .cache/apt.log >&2; exit 1; }
+    $sudo env DEBIAN_FRONTEND=noninteractive tests/tools/apt-install.sh "${missing[@]}" >.cache/apt.log 2>&1 || { tail -n 20 .cache/apt.log >&2; exit 1; }
 fi
 
 stamp=$(cat $requirements tests/ansible-package.txt | sha256sum | cut -c1-16)-$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
