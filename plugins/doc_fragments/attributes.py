@@ -14,6 +14,4 @@ attributes:
     description: Can run in check mode and tell what would change, sending and writing nothing.
   diff_mode:
     description: Tells in diff mode what changed, or in check mode would change, without any secret.
-  idempotent:
-    description: Run again with nothing changed in between, it writes nothing and reports no change.
 """

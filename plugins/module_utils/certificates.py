@@ -92,28 +92,47 @@ def bundle(certificates):
     return "".join(certificate.pem for certificate in certificates)
 
 
-def check_authorities(certificates, now=None):
-    """Raise InvalidInput for the first certificate that no one can be made to trust as an authority."""
-    now = now or datetime.datetime.now(datetime.timezone.utc)
-    for certificate in certificates:
-        if not certificate.is_ca:
-            raise errors.InvalidInput(
-                "%s is not a CA certificate, so nothing can be trusted by it. Give the certificate of the CA that "
-                "issued it: %s." % (certificate.subject, certificate.issuer))
-        if certificate.not_after < now:
-            raise errors.InvalidInput("%s expired at %s. Give the CA certificate that replaced it."
-                                      % (certificate.subject, _iso(certificate.not_after)))
-        if certificate.not_before > now:
-            raise errors.InvalidInput("%s is not valid before %s. Check this host's clock, or wait until then."
-                                      % (certificate.subject, _iso(certificate.not_before)))
+def read(path):
+    """The bytes of a file."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as failure:
+        raise errors.InvalidInput("%s cannot be read: %s." % (path, failure.strerror)) from None
 
 
-def expiring(certificates, days, now=None):
+def authorities(data, path=None, registry=None, now=None):
+    """The certificates of `data`, all of them fit to be trusted as authorities at the time `now` (aware; default: this
+    moment). InvalidInput otherwise, naming the file and the registry that they were for."""
+    try:
+        loaded = load(data)
+        for certificate in loaded:
+            _check(certificate, now or datetime.datetime.now(datetime.timezone.utc))
+        return loaded
+    except errors.InvalidInput as error:
+        what = "The CA%s%s" % (" of %s" % registry if registry else "", " in %s" % path if path else "")
+        raise errors.InvalidInput("%s cannot be used. %s" % (what, error.message)) from None
+
+
+def expiring(certificates, days=30, now=None):
     """A sentence for each certificate that expires within so many days."""
     limit = (now or datetime.datetime.now(datetime.timezone.utc)) + datetime.timedelta(days=days)
     return ["%s expires at %s: renew it, and trust the new one, before." % (certificate.subject,
                                                                            _iso(certificate.not_after))
             for certificate in certificates if certificate.not_after < limit]
+
+
+def _check(certificate, now):
+    if not certificate.is_ca:
+        raise errors.InvalidInput(
+            "%s is not a CA certificate, so nothing can be trusted by it. Give the certificate of the CA that issued "
+            "it: %s." % (certificate.subject, certificate.issuer))
+    if certificate.not_after < now:
+        raise errors.InvalidInput("%s expired at %s. Give the CA certificate that replaced it."
+                                  % (certificate.subject, _iso(certificate.not_after)))
+    if certificate.not_before > now:
+        raise errors.InvalidInput("%s is not valid before %s. Check this host's clock, or wait until then."
+                                  % (certificate.subject, _iso(certificate.not_before)))
 
 
 def _blocks(data):

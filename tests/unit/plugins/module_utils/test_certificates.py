@@ -109,16 +109,21 @@ class TestAuthority:
         (dict(days=(2, 3)), "CN=x is not valid before 2"),
     ])
     def test_who_cannot_be_trusted(self, options, words):
-        loaded = certificates.load(pem(CA) + pem(certificate("x", **options)[0]))
         with pytest.raises(errors.InvalidInput) as failure:
-            certificates.check_authorities(loaded)
+            certificates.authorities(pem(CA) + pem(certificate("x", **options)[0]), "/tmp/ca.crt", "mirror:5000")
+        assert failure.value.message.startswith("The CA of mirror:5000 in /tmp/ca.crt cannot be used. ")
         assert words in failure.value.message
 
     def test_who_can(self):
-        certificates.check_authorities(certificates.load(pem(CA) + pem(OTHER)))
+        assert certificates.authorities(pem(CA) + pem(OTHER)) == certificates.load(pem(CA) + pem(OTHER))
+
+    def test_a_file_that_cannot_be_read(self):
+        with pytest.raises(errors.InvalidInput) as failure:
+            certificates.read("/nowhere/ca.crt")
+        assert failure.value.message == "/nowhere/ca.crt cannot be read: No such file or directory."
 
     def test_who_expires_soon(self):
         now = datetime.datetime.now(datetime.timezone.utc)
         soon = certificates.load(pem(certificate("soon", days=(-1, 20))[0]) + pem(certificate("late", days=(-1, 40))[0]))
-        assert [sentence[:25] for sentence in certificates.expiring(soon, 30, now)] == ["CN=soon expires at " + str(
+        assert [sentence[:25] for sentence in certificates.expiring(soon, now=now)] == ["CN=soon expires at " + str(
             now + datetime.timedelta(days=20))[:6]]
