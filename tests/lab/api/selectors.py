@@ -49,6 +49,18 @@ def labels(selector: dict[str, str] | str | None) -> Test:
     return test
 
 
+def label_selector(selector: dict | None) -> Test:
+    """A test for a LabelSelector object; an empty one accepts everything, none nothing."""
+    if selector is None:
+        return lambda obj: False
+    terms = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+    for expression in selector.get("matchExpressions") or []:
+        key, values = expression["key"], ",".join(expression.get("values") or [])
+        operator = expression["operator"]
+        terms.append({"Exists": key, "DoesNotExist": f"!{key}"}.get(operator, f"{key} {operator.lower()} ({values})"))
+    return labels(",".join(terms))
+
+
 def _terms(selector: str) -> list[str]:
     """Split at the commas outside parentheses."""
     return [term.strip() for term in re.split(r",(?![^(]*\))", selector)]

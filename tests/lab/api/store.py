@@ -204,15 +204,15 @@ class Store:
             return None
         obj = clone(stored.object)
         metadata = obj["metadata"]
-        held = metadata.get("finalizers", []) + ([finalizer] if finalizer else [])
+        if finalizer and finalizer not in metadata.setdefault("finalizers", []):
+            metadata["finalizers"].append(finalizer)
+        held = _finalizers(obj)
         if not held and not grace:
             return self._commit("DELETED", shelf, key, obj, stored)
         if "deletionTimestamp" in metadata and metadata.get("deletionGracePeriodSeconds", 0) <= (grace or 0):
             return obj
         metadata["deletionTimestamp"] = now()
         metadata["deletionGracePeriodSeconds"] = grace or 0
-        if held:
-            metadata["finalizers"] = sorted(set(held), key=held.index)
         if "generation" in metadata:
             metadata["generation"] += 1
         return self._commit("MODIFIED", shelf, key, obj, stored)
@@ -284,7 +284,7 @@ class Store:
         if dry_run:
             return new
         key = key_of(stored)
-        finished = "deletionTimestamp" in metadata and not metadata.get("finalizers")
+        finished = "deletionTimestamp" in metadata and not _finalizers(new)
         if finished and not metadata.get("deletionGracePeriodSeconds"):
             return self._commit("DELETED", shelf, key, new, shelf.items[key])
         return self._commit("MODIFIED", shelf, key, new, shelf.items[key])
@@ -342,6 +342,12 @@ def _carry(target: dict, source: dict, key: str) -> None:
         target[key] = source[key]
     else:
         target.pop(key, None)
+
+
+def _finalizers(obj: dict) -> list[str]:
+    """What must be cleared before a deleted object goes; a namespace keeps one more list, in its spec."""
+    within = obj.get("spec", {}).get("finalizers", []) if obj.get("kind") == "Namespace" else []
+    return [*obj["metadata"].get("finalizers", []), *within]
 
 
 def _wish(resource: Resource, obj: dict) -> dict:

@@ -1,0 +1,311 @@
+# Copyright: (c) 2026, the disconnected.openshift maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the API server completes and refuses in the kinds it defines itself, and in every object's metadata."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+
+from . import schema, shapes
+from .errors import Cause, Refusal, bad_request, invalid
+from .resources import Resource
+
+MEBIBYTE = 1 << 20
+DOCKER_CONFIG_JSON = "kubernetes.io/dockerconfigjson"
+
+_CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
+_QUALIFIED_NAME = re.compile(rf"({_SUBDOMAIN}/)?([A-Za-z0-9][-A-Za-z0-9_.]{{0,61}})?[A-Za-z0-9]")
+_NAMED_AS_LABEL = ("namespaces", "services")
+_ANY_PATH_SEGMENT = re.compile(r"(?!\.{1,2}\Z)[^/%]+")  # what roles and users may be called
+_POD_MAY_CHANGE = ("image", "activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds")
+
+
+def complete(resource: Resource, obj: dict) -> None:
+    """Fill in, in place, what the server adds to a new or changed object."""
+    if resource.key == "secrets":
+        obj.setdefault("type", "Opaque")
+        for key, text in (obj.pop("stringData", None) or {}).items():
+            obj.setdefault("data", {})[key] = base64.b64encode(text.encode()).decode()
+    elif resource.key == "namespaces":
+        name = obj["metadata"].get("name")
+        if name:
+            obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = name
+        obj.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
+        obj.setdefault("status", {}).setdefault("phase", "Active")
+    elif resource.key == "pods":
+        _complete_pod(obj)
+    if resource.key in ("configmaps", "secrets") and obj.get("data") == {}:
+        del obj["data"]
+
+
+def _complete_pod(pod: dict) -> None:
+    spec = pod.setdefault("spec", {})
+    spec.setdefault("securityContext", {})
+    account = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
+    spec["serviceAccountName"] = spec["serviceAccount"] = account
+    for container in spec.get("containers", []) + spec.get("initContainers", []):
+        container.setdefault("resources", {})
+        image = container.get("image", "")
+        latest = image.endswith(":latest") or not re.search(r"[:@][^/]*\Z", image)
+        container.setdefault("imagePullPolicy", "Always" if latest else "IfNotPresent")
+    pod.setdefault("status", {}).setdefault("phase", "Pending")
+    pod["status"].setdefault("qosClass", "BestEffort")
+
+
+def validate(resource: Resource, obj: dict, old: dict | None = None) -> None:
+    """Raise Refusal 422 with everything that is wrong; `old` is what an update would replace."""
+    causes = _metadata(resource, obj["metadata"])
+    if resource.custom:
+        causes += schema.check(resource, obj)
+    else:
+        causes += _native(resource, obj)
+        if old is not None:
+            causes += _immutable(resource, old, obj)
+    if causes:
+        raise invalid(resource, obj["metadata"].get("name") or obj["metadata"].get("generateName") or "", causes)
+
+
+def decode_native(resource: Resource, obj: dict) -> None:
+    """Raise Refusal 400 where a native object cannot be read at all: wrong types, data that is no base64."""
+
+    def unreadable(why: str) -> Refusal:
+        return bad_request(f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {why}')
+
+    for path, wanted, found in schema.type_errors(shapes.of(resource), obj):
+        go_type = {"object": "struct", "array": "slice", "boolean": "bool", "integer": "int"}.get(wanted, wanted)
+        raise unreadable(f"json: cannot unmarshal {found} into Go struct field {resource.kind}.{path} of type {go_type}")
+    for name in {"secrets": ("data",), "configmaps": ("binaryData",)}.get(resource.key, ()):
+        for text in (obj.get(name) or {}).values():
+            if (position := _bad_base64(text)) is not None:
+                raise unreadable(f"illegal base64 data at input byte {position}")
+
+
+def _bad_base64(text: str) -> int | None:
+    """The offset that Go's decoder names, or None for good base64 (line breaks are allowed)."""
+    try:
+        base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
+        return None
+    except binascii.Error:
+        odd = re.search(r"[^A-Za-z0-9+/=\r\n]", text)
+        return odd.start() if odd else len(text) // 4 * 4
+
+
+def _metadata(resource: Resource, metadata: dict) -> list[Cause]:
+    causes = []
+    name = metadata.get("name")
+    if not name and not metadata.get("generateName"):
+        causes.append(Cause("metadata.name", "Required value: name or generateName is required", "FieldValueRequired"))
+    if name and (why := _bad_name(resource, name)):
+        causes.append(Cause("metadata.name", f'Invalid value: "{name}": {why}'))
+    for key, value in (metadata.get("labels") or {}).items():
+        if not _QUALIFIED_NAME.fullmatch(key):
+            causes.append(Cause("metadata.labels", f'Invalid value: "{key}": name part must consist of alphanumeric '
+                                "characters, '-', '_' or '.', and must start and end with an alphanumeric character"))
+        if len(value) > 63 or not _LABEL_VALUE.fullmatch(value):
+            causes.append(Cause("metadata.labels", f'Invalid value: "{value}": a valid label must be an empty string or '
+                                "consist of at most 63 alphanumeric characters, '-', '_' or '.', and must start and end "
+                                "with an alphanumeric character"))
+    for key in metadata.get("annotations") or {}:
+        if not _QUALIFIED_NAME.fullmatch(key.lower()):
+            causes.append(Cause("metadata.annotations", f'Invalid value: "{key}": name part must consist of alphanumeric '
+                                "characters, '-', '_' or '.', and must start and end with an alphanumeric character"))
+    return causes
+
+
+def _bad_name(resource: Resource, name: str) -> str:
+    """Why a name is none, in the server's words, or ""."""
+    if resource.group in ("rbac.authorization.k8s.io", "user.openshift.io"):
+        return "" if _ANY_PATH_SEGMENT.fullmatch(name) else "may not be '.' or '..' and may not contain '/' or '%'"
+    if resource.key in _NAMED_AS_LABEL:
+        if len(name) > 63:
+            return "must be no more than 63 characters"
+        if not re.fullmatch(_LABEL, name):
+            return (
+                "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start "
+                "and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
+                f"'{_LABEL}')"
+            )
+    elif len(name) > 253:
+        return "must be no more than 253 characters"
+    elif not re.fullmatch(_SUBDOMAIN, name):
+        return (
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "
+            "start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+            f"'{_SUBDOMAIN}')"
+        )
+    return ""
+
+
+def _native(resource: Resource, obj: dict) -> list[Cause]:
+    if resource.key == "secrets":
+        return _secret(obj)
+    if resource.key == "configmaps":
+        return _config_map(obj)
+    if resource.key == "pods":
+        return _pod_spec(obj["spec"], "spec")
+    template = {"cronjobs.batch": "spec.jobTemplate.spec.template", "jobs.batch": "spec.template"}.get(
+        resource.key, "spec.template" if resource.group == "apps" else ""
+    )
+    causes = _required(shapes.of(resource), obj, "")
+    if template and not causes:
+        found = obj
+        for step in template.split("."):
+            found = found.get(step) or {}
+        if found:
+            causes += _pod_spec(found.get("spec") or {}, f"{template}.spec")
+    return causes
+
+
+def _required(of: shapes.Schema, value, path: str) -> list[Cause]:
+    causes = schema.required(of, value, path)
+    for name, inner in of.get("properties", {}).items():
+        if isinstance(value, dict) and isinstance(value.get(name), dict) and name != "metadata":
+            causes += _required(inner, value[name], f"{path}.{name}" if path else name)
+    return causes
+
+
+def _config_keys(field: str, keys) -> list[Cause]:
+    causes = []
+    for key in keys:
+        if len(key) > 253:
+            why = "must be no more than 253 characters"
+        elif not _CONFIG_KEY.fullmatch(key):
+            why = (
+                "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or "
+                f"'KEY_NAME',  or 'key-name', regex used for validation is '{_CONFIG_KEY.pattern}')"
+            )
+        elif key in (".", ".."):
+            why = f"must not be '{key}'"
+        elif key.startswith(".."):
+            why = "must not start with '..'"
+        else:
+            continue
+        causes.append(Cause(f"{field}[{key}]", f'Invalid value: "{key}": {why}'))
+    return causes
+
+
+def _too_long(field: str, size: int) -> list[Cause]:
+    if size <= MEBIBYTE:
+        return []
+    return [Cause(field, f"Too long: may not be more than {MEBIBYTE} bytes", "FieldValueTooLong")]
+
+
+def _config_map(obj: dict) -> list[Cause]:
+    data, binary = obj.get("data") or {}, obj.get("binaryData") or {}
+    causes = _config_keys("data", data) + _config_keys("binaryData", binary)
+    for key in data.keys() & binary.keys():
+        causes.append(Cause(f"data[{key}]", f'Invalid value: "{key}": duplicate of key present in binaryData'))
+    size = sum(len(value.encode()) for value in data.values()) + sum(map(_decoded_size, binary.values()))
+    return causes + _too_long("", size)
+
+
+def _secret(obj: dict) -> list[Cause]:
+    data = obj.get("data") or {}
+    causes = _config_keys("data", data) + _too_long("data", sum(map(_decoded_size, data.values())))
+    if obj.get("type") == DOCKER_CONFIG_JSON:
+        field = "data[.dockerconfigjson]"
+        if ".dockerconfigjson" not in data:
+            causes.append(Cause(field, "Required value", "FieldValueRequired"))
+        elif why := json_error(base64.b64decode(data[".dockerconfigjson"])):
+            causes.append(Cause(field, f'Invalid value: "<secret contents redacted>": {why}'))
+    return causes
+
+
+def _decoded_size(text: str) -> int:
+    return len(base64.b64decode(text))
+
+
+def json_error(document: bytes) -> str:
+    """Why a document is no JSON object, in the words of Go's decoder, or ""."""
+    try:
+        text = document.decode()
+        value = json.loads(text, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        return _in_words_of_go(error)
+    except ValueError:
+        return "invalid character 'N' looking for beginning of value"
+    if isinstance(value, dict) or value is None:
+        return ""
+    found = {list: "array", str: "string", bool: "bool"}.get(type(value), "number")
+    return f"json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _in_words_of_go(error: json.JSONDecodeError) -> str:
+    rest = error.doc[error.pos :].lstrip()
+    if not rest or error.msg.startswith("Unterminated string"):
+        return "unexpected end of JSON input"
+    inside_object = error.doc[: error.pos].count("{") > error.doc[: error.pos].count("}")
+    where = {
+        "Extra data": "after top-level value",
+        "Expecting value": "looking for beginning of value",
+        "Expecting ':' delimiter": "after object key",
+        "Expecting ',' delimiter": "after object key:value pair" if inside_object else "after array element",
+        "Invalid control character at": "in string literal",
+    }.get(error.msg, "looking for beginning of object key string")
+    shown = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "'": "\\'"}.get(rest[0], rest[0])
+    return f"invalid character '{shown}' {where}"
+
+
+def _pod_spec(spec: dict, path: str) -> list[Cause]:
+    causes = []
+    if not spec.get("containers"):
+        causes.append(Cause(f"{path}.containers", "Required value", "FieldValueRequired"))
+    for field in ("containers", "initContainers"):
+        for index, container in enumerate(spec.get(field) or []):
+            for name in ("name", "image"):
+                if not container.get(name):
+                    causes.append(Cause(f"{path}.{field}[{index}].{name}", "Required value", "FieldValueRequired"))
+    if spec.get("restartPolicy") not in (None, "Always", "OnFailure", "Never"):
+        message = f'Unsupported value: "{spec["restartPolicy"]}": supported values: "Always", "OnFailure", "Never"'
+        causes.append(Cause(f"{path}.restartPolicy", message, "FieldValueNotSupported"))
+    return causes
+
+
+def _immutable(resource: Resource, old: dict, new: dict) -> list[Cause]:
+    causes = []
+    if resource.key == "secrets" and old.get("type") != new.get("type"):
+        causes.append(Cause("type", f'Invalid value: "{new.get("type")}": field is immutable'))
+    if resource.key in ("secrets", "configmaps") and old.get("immutable"):
+        for field in ("immutable", "data", "binaryData"):
+            if old.get(field) != new.get(field):
+                causes.append(Cause(field, "Forbidden: field is immutable when `immutable` is set", "FieldValueForbidden"))
+    if resource.key == "pods" and _fixed_part(old) != _fixed_part(new):
+        message = (
+            "Forbidden: pod updates may not change fields other than `spec.containers[*].image`,"
+            "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to "
+            "existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously "
+            "negative)"
+        )
+        causes.append(Cause("spec", message, "FieldValueForbidden"))
+    selector = ("spec", "selector")
+    if resource.group == "apps" and _at(old, selector) != _at(new, selector):
+        causes.append(Cause("spec.selector", "Invalid value: field is immutable"))
+    return causes
+
+
+def _fixed_part(pod: dict) -> dict:
+    def without(mapping: dict) -> dict:
+        return {key: value for key, value in mapping.items() if key not in _POD_MAY_CHANGE}
+
+    spec = without(pod["spec"])
+    for field in ("containers", "initContainers"):
+        spec[field] = [without(container) for container in spec.get(field, [])]
+    return spec
+
+
+def _at(obj: dict, path: tuple[str, ...]):
+    for step in path:
+        obj = obj.get(step) or {}
+    return obj
