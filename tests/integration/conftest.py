@@ -12,6 +12,8 @@ import re
 import subprocess
 import sys
 
+import kubernetes
+import kubernetes.dynamic
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -103,6 +105,24 @@ class Lab:
                               stderr=subprocess.STDOUT, timeout=timeout, check=False)
         tasks = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
         return Run(done.returncode, done.stdout, tasks)
+
+    @property
+    def api(self):
+        """A client of the cluster's API, the administrator's: api.resources.get(kind=...)."""
+        return kubernetes.dynamic.DynamicClient(kubernetes.config.new_client_from_config(str(self.directory / "kubeconfig")))
+
+    def create(self, document):
+        """Creates an object as another administrator would."""
+        self.api.resources.get(api_version=document["apiVersion"], kind=document["kind"]).create(body=document)
+
+    def patch(self, api_version, kind, name, body):
+        """Merges `body` into a cluster-scoped object."""
+        self.api.resources.get(api_version=api_version, kind=kind).patch(
+            name=name, body=body, content_type="application/merge-patch+json")
+
+    def delete(self, document):
+        self.api.resources.get(api_version=document["apiVersion"], kind=document["kind"]).delete(
+            name=document["metadata"]["name"])
 
     def module(self, name, arguments, *options, **keywords):
         """Runs one module of ours in a play of its own; returns (run, result)."""

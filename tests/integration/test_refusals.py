@@ -6,19 +6,11 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
 
 import pytest
 
+WORKER = ("machineconfiguration.openshift.io/v1", "MachineConfigPool", "worker")
 RULE = {"source": "quay.io/openshift-release-dev/ocp-release", "mirrors": ["mirror.example.com:8443/ocp/release"]}
-
-
-def kubectl(lab, *argv, stdin=None):
-    """Runs kubectl as the administrator; returns what it printed."""
-    done = subprocess.run(["kubectl", "--kubeconfig", str(lab.directory / "kubeconfig"), *argv], env=lab.env, text=True,
-                          input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
-    assert done.returncode == 0, done.stdout
-    return done.stdout
 
 
 def refused(lab, playbook, *words, **keywords):
@@ -81,20 +73,20 @@ def test_a_user_without_rights(lab):
 
 
 def test_a_paused_pool(lab):
-    kubectl(lab, "patch", "mcp", "worker", "--type=merge", "-p", '{"spec":{"paused":true}}')
+    lab.patch(*WORKER, {"spec": {"paused": True}})
     try:
         refused(lab, "disconnected.openshift.convert", "worker", "paused")
     finally:
-        kubectl(lab, "patch", "mcp", "worker", "--type=merge", "-p", '{"spec":{"paused":false}}')
+        lab.patch(*WORKER, {"spec": {"paused": False}})
 
 
 def test_a_cordoned_node(lab):
     node = lab.facts["nodes"][-1]
-    kubectl(lab, "cordon", node)
+    lab.patch("v1", "Node", node, {"spec": {"unschedulable": True}})
     try:
         refused(lab, "disconnected.openshift.convert", node, "uncordon")
     finally:
-        kubectl(lab, "uncordon", node)
+        lab.patch("v1", "Node", node, {"spec": {"unschedulable": None}})
 
 
 def test_a_degraded_node(lab):
@@ -107,10 +99,12 @@ def test_a_degraded_node(lab):
 
 
 def test_another_policy_for_the_same_source(lab):
-    kubectl(lab, "create", "-f", "-", stdin=json.dumps({
+    theirs = {
         "apiVersion": "config.openshift.io/v1", "kind": "ImageDigestMirrorSet", "metadata": {"name": "theirs"},
         "spec": {"imageDigestMirrors": [{"source": RULE["source"], "mirrors": ["theirs.example.com/ocp"],
-                                         "mirrorSourcePolicy": "NeverContactSource"}]}}))
+                                         "mirrorSourcePolicy": "NeverContactSource"}]},
+    }
+    lab.create(theirs)
     writes = lab.writes
     try:
         run, result = lab.module("image_mirror_sets", {"mirrors": [RULE]})
@@ -118,15 +112,16 @@ def test_another_policy_for_the_same_source(lab):
         assert "theirs" in result["msg"] and RULE["source"] in result["msg"]
         assert lab.writes == writes
     finally:
-        kubectl(lab, "delete", "idms", "theirs")
+        lab.delete(theirs)
 
 
 @pytest.mark.parametrize("version", ["4.13.9", "4.14.1"])
 def test_early_releases_that_drop_a_mix_silently(make_lab, version):
     lab = make_lab(version=version, nodes=1)
-    kubectl(lab, "create", "-f", "-", stdin=json.dumps({
+    lab.create({
         "apiVersion": "operator.openshift.io/v1alpha1", "kind": "ImageContentSourcePolicy", "metadata": {"name": "theirs"},
-        "spec": {"repositoryDigestMirrors": [{"source": "quay.io/theirs", "mirrors": ["theirs.example.com/ocp"]}]}}))
+        "spec": {"repositoryDigestMirrors": [{"source": "quay.io/theirs", "mirrors": ["theirs.example.com/ocp"]}]},
+    })
     writes = lab.writes
     run, result = lab.module("image_mirror_sets", {"mirrors": [RULE], "kind": "idms"})
     assert run.rc != 0
