@@ -21,12 +21,15 @@ MODULES = ROOT / "plugins" / "modules"
 LAB = ROOT / "tests" / "lab"
 
 PURE = {
-    "errors", "image_ref", "dockerconfigjson", "registries_conf", "mirror_sets", "release_payload", "operator_catalog",
-    "mirror_plan", "machine_config", "image_inventory", "predicates",
+    "errors", "image_ref", "image_manifest", "dockerconfigjson", "registries_conf", "mirror_sets", "release_payload",
+    "operator_catalog", "mirror_plan", "machine_config", "image_inventory", "predicates",
 }
-IO = {"registry", "transfer", "oc", "archive", "cluster", "wait", "secrets", "certificates"}
+IO = {
+    "registry", "registry_auth", "connections", "blob", "image_files", "transfer", "crew", "oc", "archive", "cluster",
+    "wait", "secrets", "certificates",
+}
 # The formats that I/O may read and write; deciding what to do with them is the modules' business.
-FORMATS = {"errors", "image_ref", "dockerconfigjson"}
+FORMATS = {"errors", "image_ref", "image_manifest", "dockerconfigjson"}
 THIRD_PARTY = {
     "cluster": {"kubernetes", "openshift", "urllib3", "websocket", "yaml"},
     "certificates": {"cryptography"},

@@ -1,0 +1,282 @@
+# Copyright: (c) 2026, the disconnected.openshift maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""HTTP over kept-alive connections: TLS that is always verified, proxies, and failures told apart.
+
+A failure that may pass (refused, reset, timed out) is raised as wait.Transient, one that will not (an untrusted
+certificate, an unknown name) as Unusable. No message holds a URL's query, a header or a body.
+"""
+from __future__ import annotations
+
+import base64
+import http.client
+import ipaddress
+import os
+import socket
+import ssl
+import threading
+import urllib.parse
+from collections import defaultdict, namedtuple
+
+from . import errors, wait
+
+Endpoint = namedtuple("Endpoint", "scheme host port")
+Proxy = namedtuple("Proxy", "host port headers")
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+# Verification results of OpenSSL (x509_vfy.h) and what to do about each.
+TLS_REMEDIES = {
+    9: "Its certificate is not valid yet. Check the clocks of this host and of the registry.",
+    10: "A certificate of its chain has expired. Renew it, and check this host's clock.",
+    18: "Its certificate is self-signed and not among the given CA files. Give that certificate, or its CA, as a CA file.",
+    19: "Its chain ends in a CA that is not trusted. Give the certificate of that CA as a CA file.",
+    20: "The CA that issued its certificate is not trusted. Give that CA's certificate as a CA file, and have the "
+        "registry send its intermediate certificates.",
+    21: "It sends only its own certificate, and the issuer is not trusted. Give the issuing CA's certificate as a CA "
+        "file, and have the registry send its intermediate certificates.",
+    62: "Its certificate does not cover this host name. Issue one that names it in subjectAltName, or use a name that "
+        "the certificate covers.",
+    64: "Its certificate does not cover this IP address. Use a name that the certificate covers.",
+}
+
+
+class Unusable(errors.Unreachable):
+    """No connection, and none by trying again: certificate, name, address or proxy are wrong."""
+
+
+def endpoint(url):
+    """Endpoint of an absolute http or https URL, the port always a number."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
+        raise errors.InvalidInput("An address that is not http or https was given by a registry: %s" % parts.scheme)
+    return Endpoint(parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS[parts.scheme])
+
+
+def display(place):
+    """`host` or `host:port` of an Endpoint, as people write it."""
+    return place.host if place.port == DEFAULT_PORTS[place.scheme] else "%s:%d" % (place.host, place.port)
+
+
+def tls_context(ca_files):
+    """The system's roots plus `ca_files` (paths of PEM files). Raises InvalidInput naming a file that cannot be used."""
+    context = ssl.create_default_context()
+    for path in ca_files:
+        try:
+            context.load_verify_locations(cafile=path)
+        except FileNotFoundError:
+            raise errors.InvalidInput("The CA file %s does not exist." % path)
+        except PermissionError:
+            raise errors.InvalidInput("The CA file %s cannot be read by this user." % path)
+        except (OSError, ValueError):
+            raise errors.InvalidInput("The CA file %s holds no PEM certificate (-----BEGIN CERTIFICATE-----)." % path)
+    return context
+
+
+def bypasses_proxy(host, port, no_proxy):
+    """True if `host` is to be reached directly: loopback, or covered by `no_proxy` as curl and Go read it.
+
+    no_proxy is a comma-separated list of `*`, names (which cover their subdomains, with or without a leading dot), names
+    with a port, IP addresses and networks in CIDR form.
+    """
+    address = ip_address(host)
+    if host == "localhost" or (address is not None and address.is_loopback):
+        return True
+    return any(no_proxy_entry_covers(entry.strip().lower(), host.lower(), port, address)
+               for entry in no_proxy.split(",") if entry.strip())
+
+
+def no_proxy_entry_covers(entry, host, port, address):
+    if entry == "*":
+        return True
+    if address is not None:
+        try:
+            return address in ipaddress.ip_network(entry, strict=False)
+        except ValueError:
+            return entry == "%s:%d" % (host, port)
+    name, _colon, wanted_port = entry.partition(":")
+    if wanted_port and wanted_port != str(port):
+        return False
+    name = name.lstrip("*").lstrip(".")
+    return host == name or host.endswith("." + name)
+
+
+def ip_address(text):
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def proxy_for(place, environ):
+    """The Proxy that HTTPS_PROXY and NO_PROXY (or their lower-case forms) prescribe for an Endpoint, or None.
+
+    Plain http is for registries on this very host, and never goes through a proxy.
+    """
+    url = environ.get("HTTPS_PROXY") or environ.get("https_proxy") or ""
+    no_proxy = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
+    if not url or place.scheme == "http" or bypasses_proxy(place.host, place.port, no_proxy):
+        return None
+    parts = urllib.parse.urlsplit(url if "//" in url else "http://" + url)
+    if parts.scheme != "http" or not parts.hostname:
+        raise errors.InvalidInput("HTTPS_PROXY must be an http:// address; a proxy reached by %s is not supported."
+                                  % (parts.scheme or "no scheme"))
+    headers = {}
+    if parts.username:
+        pair = "%s:%s" % (urllib.parse.unquote(parts.username), urllib.parse.unquote(parts.password or ""))
+        headers["Proxy-Authorization"] = "Basic " + base64.b64encode(pair.encode("utf-8")).decode("ascii")
+    return Proxy(parts.hostname, parts.port or 80, headers)
+
+
+def explain(problem, name):
+    """The exception to raise for an OSError or HTTPException met while talking to `name` (host[:port])."""
+    if isinstance(problem, ssl.SSLCertVerificationError):
+        remedy = TLS_REMEDIES.get(problem.verify_code, "OpenSSL says: %s." % problem.verify_message)
+        return Unusable("The TLS certificate of %s is not accepted. %s" % (name, remedy), registry=name)
+    if isinstance(problem, ssl.SSLError) and problem.reason == "WRONG_VERSION_NUMBER":
+        return Unusable("%s does not speak TLS on this port. Check the port; registries are reached by https only."
+                                  % name, registry=name)
+    if isinstance(problem, socket.gaierror) and problem.errno != socket.EAI_AGAIN:
+        return Unusable("The name of %s is unknown. Check its spelling and this host's DNS." % name, registry=name)
+    if str(problem).startswith("Tunnel connection failed"):  # http.client's only word for a proxy's refusal
+        return Unusable("The proxy refuses to connect to %s. Check HTTPS_PROXY, its credentials and NO_PROXY."
+                                  % name, registry=name)
+    return wait.Transient(errors.Unreachable("%s cannot be reached: %s." % (name, cause(problem)), registry=name))
+
+
+def cause(problem):
+    """In a few words, what kind of failure it was; nothing of what was being sent or received."""
+    if isinstance(problem, (socket.timeout, TimeoutError)):
+        return "it did not answer in time"
+    if isinstance(problem, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(problem, (ConnectionError, http.client.HTTPException, ssl.SSLError)):
+        return "the connection was cut"
+    return (os.strerror(problem.errno) if problem.errno else "no connection").lower()
+
+
+class Response:
+    """An answer. Its connection goes back to the pool once the body is read; closing it early drops the connection."""
+
+    def __init__(self, pool, place, connection, raw):
+        self.status = raw.status
+        self.headers = raw.headers
+        self.place = place
+        self._pool = pool
+        self._connection = connection
+        self._raw = raw
+
+    def read(self, amount):
+        """At most `amount` bytes of the body; b"" at its end. A connection cut short raises Transient."""
+        try:
+            data = self._raw.read(amount)
+        except (OSError, http.client.HTTPException) as problem:
+            self.close()
+            raise explain(problem, display(self.place))
+        if not data or self._raw.isclosed():
+            self._release()
+        return data
+
+    def drain(self, limit=65536):
+        """The body, cut at `limit` bytes. For answers whose body is only an explanation."""
+        data = self.read(limit)
+        if len(data) == limit:
+            self.close()
+        else:
+            while self._connection and self.read(limit):
+                pass
+        return data
+
+    def close(self):
+        self._raw.close()
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+
+    def _release(self):
+        if self._connection:
+            self._pool.put_back(self.place, self._connection)
+            self._connection = None
+
+
+class Connections:
+    """Kept-alive connections to any number of hosts, for any number of threads: never more than callers at a time."""
+
+    def __init__(self, ca_files=(), environ=os.environ, timeout=60):
+        self._context = tls_context(ca_files)
+        self._environ = environ
+        self._timeout = timeout
+        self._idle = defaultdict(list)
+        self._lock = threading.Lock()
+
+    def request(self, method, place, target, headers, body=None, timeout=None):
+        """Send one request and return its Response.
+
+        target -- path and query; headers -- dict; body -- None, bytes, or an iterable of bytes (Content-Length is then
+        among the headers); timeout -- seconds to wait for the answer once the body is sent.
+        """
+        while True:
+            connection, kept = self._take(place)
+            try:
+                return self._exchange(connection, method, place, target, headers, body, timeout)
+            except (OSError, http.client.HTTPException) as problem:
+                connection.close()
+                # A server may close a kept connection at any time; that is no failure as long as the body can be sent again.
+                if kept and isinstance(problem, ConnectionError) and (body is None or isinstance(body, bytes)):
+                    continue
+                raise explain(problem, display(place))
+            except BaseException:
+                connection.close()
+                raise
+
+    def put_back(self, place, connection):
+        with self._lock:
+            self._idle[place].append(connection)
+
+    def close(self):
+        with self._lock:
+            idle, self._idle = self._idle, defaultdict(list)
+        for connections in idle.values():
+            for connection in connections:
+                connection.close()
+
+    def _take(self, place):
+        with self._lock:
+            if self._idle[place]:
+                return self._idle[place].pop(), True
+        return self._open(place), False
+
+    def _open(self, place):
+        if place.scheme == "http":
+            return http.client.HTTPConnection(place.host, place.port, timeout=self._timeout)
+        proxy = proxy_for(place, self._environ)
+        if proxy is None:
+            return http.client.HTTPSConnection(place.host, place.port, timeout=self._timeout, context=self._context)
+        connection = http.client.HTTPSConnection(proxy.host, proxy.port, timeout=self._timeout, context=self._context)
+        connection.set_tunnel(place.host, place.port, headers=proxy.headers)
+        return connection
+
+    def _exchange(self, connection, method, place, target, headers, body, timeout):
+        connection.putrequest(method, target)
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        if body is None or isinstance(body, bytes):
+            if method not in ("GET", "HEAD", "DELETE"):
+                connection.putheader("Content-Length", str(len(body or b"")))
+            connection.endheaders(body)
+        else:
+            connection.endheaders()
+            self._stream(connection, body)
+        connection.sock.settimeout(timeout or self._timeout)
+        raw = connection.getresponse()
+        if connection.sock is not None:  # http.client has let go of it already when the server means to close
+            connection.sock.settimeout(self._timeout)
+        return Response(self, place, connection, raw)
+
+    @staticmethod
+    def _stream(connection, body):
+        for chunk in body:
+            try:
+                connection.send(chunk)
+            except ConnectionError:
+                # A server that refuses early may answer and stop reading; its answer says more than the broken pipe.
+                return
