@@ -1,0 +1,188 @@
+# Copyright: (c) 2026, the disconnected.openshift maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A node pulls an image, with nothing but that node's own files, over the network, from a real registry.
+
+Where to pull from is decided by `sources`; each endpoint in order is then tried with one real `skopeo copy`, which gets
+the node's pull secret, the node's CA bundle, the node's certificates for that very registry, and a registries.conf that
+redirects nothing. Nothing of this machine's own configuration takes part.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from . import journal, sources
+from .nodefs import TRUST_BUNDLE
+
+AT_ONCE = 4
+TIMEOUT = 60
+PULL_SECRET = "var/lib/kubelet/config.json"
+CERTIFICATE_DIRECTORIES = ("etc/containers/certs.d", "etc/docker/certs.d")
+_FATAL = re.compile(r'level=fatal msg="((?:[^"\\]|\\.)*)"')
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One endpoint that was tried; `error` is empty where it gave the image."""
+
+    source: str
+    mirror: bool
+    error: str
+
+
+@dataclass(frozen=True)
+class Pull:
+    """What became of one pull: `source` is the endpoint that gave the image, `mirror` whether that was a mirror."""
+
+    node: str
+    image: str
+    ok: bool
+    source: str
+    mirror: bool
+    error: str
+    attempts: tuple[Attempt, ...]
+
+    def result(self) -> dict:
+        return asdict(self)
+
+
+class Puller:
+    """Pulls for all nodes of a lab, a few at a time. `nodes` holds a directory for each node."""
+
+    def __init__(self, nodes: Path, scratch: Path) -> None:
+        self._nodes = nodes
+        self._scratch = scratch
+        self._turn = asyncio.Semaphore(AT_ONCE)
+
+    async def pull_all(self, nodes: Iterable[str], images: Iterable[str]) -> list[Pull]:
+        """Every image on every node, in the order of the images and then of the nodes."""
+        pairs = [(node, image) for image in images for node in nodes]
+        return await asyncio.gather(*(self.pull(node, image) for node, image in pairs))
+
+    async def pull(self, node: str, image: str) -> Pull:
+        """One image on one node, as CRI-O pulls it. A failure is a result, not an exception."""
+        async with self._turn:
+            self._scratch.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self._scratch) as scratch:
+                return await self._pull(self._nodes / node, image, Path(scratch))
+
+    async def _pull(self, node: Path, image: str, scratch: Path) -> Pull:
+        rootfs = node / "rootfs"
+        journal.crio(node, f"Pulling image: {image}")
+        attempts: list[Attempt] = []
+        try:
+            registries = sources.load(rootfs)
+            reference = asked_for(image)
+            demands = sources.requirements(rootfs, reference)
+            endpoints = sources.pull_sources(registries, reference)
+        except sources.Refused as refusal:
+            return _failed(node, image, (), str(refusal))
+        for endpoint in endpoints:
+            journal.crio(node, f'Trying to access "{endpoint.reference}"')
+            prefix = sources.blocked(registries, endpoint.reference)
+            if prefix:
+                error = f"registry {prefix} is blocked in {sources.REGISTRIES_CONF}"
+            else:
+                error = await self._copy(rootfs, endpoint, demands, scratch)
+            attempts.append(Attempt(endpoint.reference, endpoint.mirror, error))
+            if not error:
+                journal.crio(node, f"Pulled image: {endpoint.reference}")
+                return Pull(node.name, image, True, endpoint.reference, endpoint.mirror, "", tuple(attempts))
+        return _failed(node, image, tuple(attempts), _all_failed(attempts))
+
+    async def _copy(self, rootfs: Path, endpoint: sources.Source, demands: list[dict], scratch: Path) -> str:
+        """Pull from one endpoint and throw the image away; returns the error, or nothing."""
+        if any(demand["type"] == "reject" for demand in demands):
+            return f"Source image rejected: Running image docker://{endpoint.reference} is rejected by policy."
+        target = scratch / "image"
+        error = await self._skopeo(
+            rootfs, endpoint, scratch,
+            "copy", "--quiet", "--src-cert-dir", str(certificates(rootfs, endpoint.reference) or scratch / "none"),
+            f"--src-tls-verify={str(not endpoint.insecure).lower()}", f"docker://{endpoint.reference}", f"dir:{target}",
+        )
+        shutil.rmtree(target, ignore_errors=True)
+        if not error and any(demand["type"] == "sigstoreSigned" for demand in demands):
+            error = await self._signature(rootfs, endpoint, scratch)
+        return error
+
+    async def _signature(self, rootfs: Path, endpoint: sources.Source, scratch: Path) -> str:
+        """Whether the endpoint has a signature for the image; what is in it is not the lab's business."""
+        name, _at, digest = endpoint.reference.partition("@")
+        reference = f"{sources.repository(name)}:{digest.replace(':', '-')}.sig"
+        error = await self._skopeo(
+            rootfs, endpoint, scratch,
+            "inspect", "--raw", "--cert-dir", str(certificates(rootfs, endpoint.reference) or scratch / "none"),
+            f"--tls-verify={str(not endpoint.insecure).lower()}", f"docker://{reference}",
+        )
+        return f"Source image rejected: A signature was required, but no signature exists ({error})" if error else ""
+
+    async def _skopeo(self, rootfs: Path, endpoint: sources.Source, scratch: Path, verb: str, *arguments: str) -> str:
+        """Run skopeo as this node; returns its last complaint, or nothing."""
+        registries_conf, policy, none = scratch / "registries.conf", scratch / "policy.json", scratch / "none"
+        none.mkdir(exist_ok=True)
+        registries_conf.touch()
+        policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}', encoding="utf-8")
+        process = await asyncio.create_subprocess_exec(
+            "skopeo", "--policy", str(policy), "--registries-conf", str(registries_conf), "--registries.d", str(none),
+            "--tmpdir", str(scratch), "--command-timeout", f"{TIMEOUT}s", "--override-arch", "amd64", "--override-os", "linux",
+            verb, "--authfile", str(rootfs / PULL_SECRET), *arguments,
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+            env={
+                "PATH": os.defpath,
+                "HOME": str(scratch),
+                "TMPDIR": str(scratch),
+                "SSL_CERT_FILE": str(rootfs / TRUST_BUNDLE.lstrip("/")),
+                "SSL_CERT_DIR": str(none),
+            },
+        )
+        _nothing, complaint = await process.communicate()
+        return "" if process.returncode == 0 else _reason(complaint.decode(errors="replace"))
+
+
+def asked_for(image: str) -> str:
+    """The reference as CRI-O asks for it: a tag beside a digest falls away. Raises Refused without a registry."""
+    name, at, digest = image.partition("@")
+    host = name.partition("/")[0]
+    if "/" not in name or not ("." in host or ":" in host or host == "localhost"):
+        raise sources.Refused(f"{image} names no registry: the lab's nodes pull only complete references")
+    if at:
+        return f"{sources.repository(name)}@{digest}"
+    return name if sources.repository(name) != name else f"{name}:latest"
+
+
+def certificates(rootfs: Path, reference: str) -> Path | None:
+    """The node's certificates for the registry of a reference: the first directory of exactly its name."""
+    host = reference.partition("/")[0]
+    found = [rootfs / directory / host for directory in CERTIFICATE_DIRECTORIES if (rootfs / directory / host).is_dir()]
+    return found[0] if found else None
+
+
+def _failed(node: Path, image: str, attempts: tuple[Attempt, ...], error: str) -> Pull:
+    journal.crio(node, f"Failed to pull image {image}: {error}", level="error")
+    return Pull(node.name, image, False, "", False, error, attempts)
+
+
+def _all_failed(attempts: list[Attempt]) -> str:
+    """One sentence about all endpoints, as containers/image puts it."""
+    *mirrors, source = attempts
+    if not mirrors:
+        return f"{source.source}: {source.error}"
+    return "(Mirrors also failed: [{}]): {}: {}".format(
+        "\n".join(f"{mirror.source}: {mirror.error}" for mirror in mirrors), source.source, source.error
+    )
+
+
+def _reason(complaint: str) -> str:
+    found = _FATAL.findall(complaint)
+    if found:
+        return found[-1].replace('\\"', '"').replace("\\\\", "\\")
+    return (complaint.strip().splitlines() or ["skopeo failed and said nothing"])[-1]
