@@ -50,19 +50,32 @@ def key_of(obj: dict) -> Key:
 
 
 class Item:
-    """A stored object, not to be changed, with its encoding made at first need."""
+    """A stored object, not to be changed, with its encodings made at first need."""
 
-    __slots__ = ("object", "_encoded")
+    __slots__ = ("object", "_encoded", "_entry")
 
     def __init__(self, obj: dict) -> None:
         self.object = obj
         self._encoded: bytes | None = None
+        self._entry: bytes | None = None
 
     @property
     def encoded(self) -> bytes:
+        """The object as JSON."""
         if self._encoded is None:
-            self._encoded = json.dumps(self.object, separators=(",", ":"), ensure_ascii=False).encode()
+            self._encoded = _encode(self.object)
         return self._encoded
+
+    @property
+    def encoded_entry(self) -> bytes:
+        """The object as an entry of a native list, where kind and apiVersion are only said once, by the list."""
+        if self._entry is None:
+            self._entry = _encode({k: v for k, v in self.object.items() if k not in ("kind", "apiVersion")})
+        return self._entry
+
+
+def _encode(value: dict) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 @dataclass(frozen=True)

@@ -58,12 +58,13 @@ class Watch:
                 yield _line("ERROR", json.dumps(refusal.status()).encode())
                 return
         stop = self._store.listen(key, self._queue.put_nowait)
+        start = self._store.revision
         present = [] if missed or options.revision and not options.initial_events else self._present()
         try:
             for item in present:
                 yield _line("ADDED", self._shape(item))
             if options.initial_events:
-                yield self._bookmark({_INITIAL_EVENTS_END: "true"})
+                yield self._bookmark(start, {_INITIAL_EVENTS_END: "true"})
             for event in missed:
                 if line := self._event(event):
                     yield line
@@ -83,7 +84,7 @@ class Watch:
                 event = await asyncio.wait_for(self._queue.get(), min(left, BOOKMARK_PERIOD))
             except TimeoutError:
                 if self._options.bookmarks and left > BOOKMARK_PERIOD:
-                    yield self._bookmark()
+                    yield self._bookmark(self._store.revision)
                 continue
             if event is None:
                 return
@@ -102,8 +103,8 @@ class Watch:
             return _line("MODIFIED" if fitted else "ADDED", self._shape(event.item))
         return _line("DELETED", self._shape(event.item)) if fitted else None
 
-    def _bookmark(self, annotations: dict | None = None) -> bytes:
-        metadata = {"resourceVersion": str(self._store.revision)}
+    def _bookmark(self, revision: int, annotations: dict | None = None) -> bytes:
+        metadata: dict = {"resourceVersion": str(revision)}
         if annotations:
             metadata["annotations"] = annotations
         obj = {"kind": self.resource.kind, "apiVersion": self.resource.api_version, "metadata": metadata}
