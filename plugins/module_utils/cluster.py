@@ -49,6 +49,8 @@ FIRST_CONTACT_SECONDS = 5
 PATIENCE_SECONDS = 60
 PAGE = 500
 TRANSIENT = frozenset((429, 500, 502, 503, 504))
+OWNER_LABEL = "app.kubernetes.io/managed-by"
+OWNER = "disconnected.openshift"
 VERBS = {"post": "create", "put": "update"}  # as roles name them; the others are HTTP's own words
 
 ENVIRONMENT = {
@@ -239,13 +241,15 @@ class Cluster:
         name, namespace = _identity(obj)
         return self._call("put", self._resource_of(obj), name, namespace, body=obj)
 
-    def delete(self, api_version, kind, name, namespace=None):
-        """Delete the object. Whether there was one."""
+    def delete(self, api_version, kind, name, namespace=None, resource_version=None):
+        """Delete the object, with `resource_version` only if that is still its version (else Conflict). Whether there
+        was one."""
         resource = self._resource(api_version, kind)
+        condition = {"body": {"preconditions": {"resourceVersion": resource_version}}} if resource_version else {}
 
         def attempt(number):
             try:
-                self._once("delete", resource, name, namespace)
+                self._once("delete", resource, name, namespace, **condition)
             except errors.NotFound:
                 return number > 0  # gone since the first attempt, whose answer was lost
             return True
@@ -586,6 +590,26 @@ def _websocket_proxy(configuration):
 
 
 # Objects.
+
+def owned(obj):
+    """Whether this collection created the object."""
+    return (obj["metadata"].get("labels") or {}).get(OWNER_LABEL) == OWNER
+
+
+def optimistic(decide, act, attempts=5):
+    """Act on what `decide()` makes of the cluster, and decide anew where the writing meets a concurrent change.
+
+    Returns the decision that was carried out. A Conflict that `decide` raises is not one that deciding again resolves.
+    """
+    for left in reversed(range(attempts)):
+        decision = decide()
+        try:
+            act(decision)
+            return decision
+        except errors.Conflict:
+            if not left:
+                raise
+
 
 def _identity(obj):
     return obj["metadata"]["name"], obj["metadata"].get("namespace")

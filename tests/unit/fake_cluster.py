@@ -108,8 +108,11 @@ class FakeCluster:
         self._check_version(self._existing(key), obj)
         return self._keep(key, copy.deepcopy(obj))
 
-    def delete(self, api_version, kind, name, namespace=None):
-        return self._objects.pop(self._write("delete", api_version, kind, name, namespace), None) is not None
+    def delete(self, api_version, kind, name, namespace=None, resource_version=None):
+        key = self._write("delete", api_version, kind, name, namespace)
+        if key in self._objects:
+            self._check_version(self._objects[key], {"metadata": {"resourceVersion": resource_version}})
+        return self._objects.pop(key, None) is not None
 
     def exec(self, namespace, pod, container, argv, timeout=60):
         self.requests.append(("exec", pod, tuple(argv)))

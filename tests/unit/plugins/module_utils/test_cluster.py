@@ -323,11 +323,51 @@ class TestTransient:
         assert cluster.delete("v1", "Secret", "pull-secret", "openshift-config") is existed
 
 
+class TestOptimistic:
+    @staticmethod
+    def acting(*outcomes):
+        left = list(outcomes)
+
+        def act(decision):
+            outcome = left.pop(0)
+            if isinstance(outcome, Exception):
+                raise outcome
+        return act
+
+    def test_gives_up_at_last(self):
+        decisions = iter(range(9))
+        with pytest.raises(errors.Conflict):
+            cluster_util.optimistic(lambda: next(decisions), self.acting(*[errors.Conflict("x")] * 3), attempts=3)
+        assert next(decisions) == 3
+
+    def test_another_error_is_not_repeated(self):
+        with pytest.raises(errors.Forbidden):
+            cluster_util.optimistic(lambda: 1, self.acting(errors.Forbidden("no")))
+
+    def test_a_conflict_in_deciding_is_not_repeated(self):
+        decisions = iter([errors.Conflict("theirs")])
+
+        def decide():
+            raise next(decisions)
+        with pytest.raises(errors.Conflict):
+            cluster_util.optimistic(decide, self.acting())
+
+    def test_decides_anew_after_a_conflict(self):
+        decisions = iter(["first", "second"])
+        assert cluster_util.optimistic(lambda: next(decisions), self.acting(errors.Conflict("x"), None)) == "second"
+
+
 def secret(name, **more):
     return dict({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": "openshift-config"}}, **more)
 
 
 class TestRequests:
+    def test_delete_of_one_version_only(self, cluster, api):
+        api.answer("DELETE", SECRET, refusal(409, "the object has been modified"))
+        with pytest.raises(errors.Conflict):
+            cluster.delete("v1", "Secret", "pull-secret", "openshift-config", resource_version="7")
+        assert json.loads(api.requests[-1][4]) == {"preconditions": {"resourceVersion": "7"}}
+
     def test_few_requests(self, cluster, api):
         """One for each group and version, one for each object; no list of groups, no version."""
         api.answer("GET", SECRET, Answer(200, secret("pull-secret")))
