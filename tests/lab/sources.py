@@ -11,6 +11,7 @@ Of registries.conf it knows version 2 with its drop-in directory, and both ways 
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ REGISTRIES_CONF = "etc/containers/registries.conf"
 DROP_INS = "etc/containers/registries.conf.d"
 POLICY = "etc/containers/policy.json"
 _MODES = ("", "all", "digest-only", "tag-only")
+_PATH = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_REFERENCE = re.compile(rf"[a-zA-Z0-9.-]+(?::\d+)?(?:/{_PATH})+(?::\w[\w.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?", re.ASCII)
 
 
 class Refused(Exception):
@@ -63,12 +66,12 @@ def load(rootfs: Path) -> list[Registry]:
     registries: dict[str, Registry] = {}
     for path in [main, *sorted((rootfs / DROP_INS).glob("*.conf"))]:
         if path.exists():
-            registries |= {registry.prefix: registry for registry in parse(path.read_text(encoding="utf-8"), str(path))}
+            registries |= {registry.prefix: registry for registry in parse(path.read_text(encoding="utf-8"), path.name)}
     return list(registries.values())
 
 
 def parse(text: str, name: str = REGISTRIES_CONF) -> list[Registry]:
-    """The [[registry]] tables of one file."""
+    """The [[registry]] tables of one file; of several with one prefix only the first counts."""
     try:
         document = tomllib.loads(text)
         registries = [_registry(table) for table in document.get("registry", [])]
@@ -80,22 +83,29 @@ def parse(text: str, name: str = REGISTRIES_CONF) -> list[Registry]:
         for flag in ("insecure", "blocked"):
             if getattr(same, flag) != getattr(registry, flag):
                 raise Refused(f"registry '{registry.location}' is defined multiple times with conflicting '{flag}' setting")
-    return registries
+    unique: dict[str, Registry] = {}
+    for registry in registries:
+        unique.setdefault(registry.prefix, registry)
+    return list(unique.values())
 
 
 def pull_sources(registries: list[Registry], reference: str) -> list[Source]:
-    """The endpoints in the order in which they are tried: the mirrors that serve such a reference, then the source."""
+    """The endpoints in the order in which they are tried: the mirrors that serve such a reference, then the source.
+
+    Raises Refused where an endpoint's location makes no reference of the image's name: then nothing is pulled at all.
+    """
     registry = find(registries, reference)
     if registry is None:
         return [Source(reference, insecure=False, mirror=False)]
     rest = reference[matched(registry.prefix, reference):]
-    sources = [
-        Source(mirror.location + rest, mirror.insecure, mirror=True)
-        for mirror in registry.mirrors
-        if mirror.serves(digested="@" in reference)
-    ]
+    serving = [mirror for mirror in registry.mirrors if mirror.serves(digested="@" in reference)]
     own = registry.location + rest if registry.location else reference
-    return [*sources, Source(own, registry.insecure, mirror=False)]
+    endpoints = [Source(mirror.location + rest, mirror.insecure, mirror=True) for mirror in serving]
+    endpoints.append(Source(own, registry.insecure, mirror=False))
+    for endpoint in endpoints:
+        if not _REFERENCE.fullmatch(endpoint.reference):
+            raise Refused(f"rewriting reference: invalid reference format: {endpoint.reference}")
+    return endpoints
 
 
 def find(registries: list[Registry], reference: str) -> Registry | None:
