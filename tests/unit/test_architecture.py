@@ -22,11 +22,12 @@ LAB = ROOT / "tests" / "lab"
 
 PURE = {
     "errors", "image_ref", "image_manifest", "dockerconfigjson", "registries_conf", "mirror_sets", "release_payload",
-    "operator_catalog", "mirror_plan", "machine_config", "image_inventory", "predicates",
+    "operator_catalog", "mirror_plan", "machine_config", "image_inventory", "predicates", "rollout",
+    "node_files",
 }
 IO = {
-    "registry", "registry_auth", "connections", "blob", "image_files", "transfer", "crew", "oc", "archive", "cluster",
-    "wait", "secrets", "certificates",
+    "registry", "registry_auth", "registry_inputs", "connections", "blob", "image_files", "transfer", "crew", "oc", "archive", "cluster",
+    "cluster_inputs", "wait", "secrets", "certificates",
 }
 # The formats that I/O may read and write; deciding what to do with them is the modules' business.
 FORMATS = {"errors", "image_ref", "image_manifest", "dockerconfigjson"}

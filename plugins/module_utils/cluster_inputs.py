@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, the disconnected.openshift maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The objects of a cluster from which its nodes' image configuration follows, read in a handful of requests."""
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+
+from . import dockerconfigjson, errors
+
+CONFIG = "config.openshift.io/v1"
+MACHINE_CONFIG = "machineconfiguration.openshift.io/v1"
+MCO_NAMESPACE = "openshift-machine-config-operator"
+MIRROR_KINDS = (
+    ("operator.openshift.io/v1alpha1", "ImageContentSourcePolicy"),
+    (CONFIG, "ImageDigestMirrorSet"),
+    (CONFIG, "ImageTagMirrorSet"),
+)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a cluster's own objects ask of its nodes.
+
+    `pull_secret`: the document of openshift-config/pull-secret. `mirror_sets`: the ICSP, IDMS and ITMS objects.
+    `image`: image.config.openshift.io/cluster. `trusted_cas`: {registry "host[:port]": PEM text} of its
+    additionalTrustedCA, whose ConfigMap is named by `trusted_ca_name`; None when that ConfigMap does not exist.
+    """
+
+    version: str
+    pull_secret: dict
+    mirror_sets: tuple
+    image: dict
+    trusted_ca_name: str
+    trusted_cas: dict
+
+
+def read(cluster):
+    """The Inputs of a Cluster. Raises Forbidden where a read is denied, InvalidInput for a broken pull secret."""
+    image = cluster.get(CONFIG, "Image", "cluster") or {}
+    trusted_ca_name = (image.get("spec", {}).get("additionalTrustedCA") or {}).get("name", "")
+    return Inputs(cluster.version, _pull_secret(cluster), mirror_sets(cluster), image, trusted_ca_name,
+                  _trusted_cas(cluster, trusted_ca_name))
+
+
+def mirror_sets(cluster):
+    """All ICSP, IDMS and ITMS objects, of the kinds that this cluster serves."""
+    return tuple(obj for api_version, kind in MIRROR_KINDS if cluster.serves(api_version, kind)
+                 for obj in cluster.list(api_version, kind))
+
+
+def _pull_secret(cluster):
+    secret = cluster.get("v1", "Secret", "pull-secret", "openshift-config")
+    if secret is None:
+        raise errors.NotFound("The cluster has no global pull secret openshift-config/pull-secret.")
+    try:
+        text = base64.b64decode(secret["data"][".dockerconfigjson"]).decode("utf-8")
+    except (KeyError, TypeError, ValueError):
+        raise errors.InvalidInput("Secret openshift-config/pull-secret has no readable .dockerconfigjson.") from None
+    return dockerconfigjson.parse(text)
+
+
+def _trusted_cas(cluster, name):
+    """{registry: PEM} of the named ConfigMap, None when there is no such one."""
+    if not name:
+        return {}
+    config_map = cluster.get("v1", "ConfigMap", name, "openshift-config")
+    if config_map is None:
+        return None
+    return {registry_of_key(key): text for key, text in (config_map.get("data") or {}).items()}
+
+
+def registry_of_key(key):
+    """"host:port" of a ConfigMap's key "host..port", which may not hold a colon."""
+    host, dots, port = key.rpartition("..")
+    return "%s:%s" % (host, port) if dots else key
+
+
+def external_control_plane(cluster):
+    """Is this a hosted control plane, whose nodes have no machine-config pools?"""
+    return _topology(cluster) == "External"
+
+
+def single_node(cluster):
+    """Is this a single-node cluster? Its daemon never drains."""
+    return _topology(cluster) == "SingleReplica"
+
+
+def _topology(cluster):
+    infrastructure = cluster.get(CONFIG, "Infrastructure", "cluster") or {}
+    return infrastructure.get("status", {}).get("controlPlaneTopology", "")
