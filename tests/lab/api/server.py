@@ -81,8 +81,8 @@ class Server:
             return await self._answer(request)
         except Refusal as refusal:
             return self._json(request, refusal.status(), refusal.code, _RETRY_AFTER if refusal.code == 429 else None)
-        except (ConnectionResetError, asyncio.CancelledError):
-            raise
+        except ConnectionResetError:
+            return web.Response()  # to nobody: the connection is gone
         except Exception:
             log.exception("%s %s", request.method, request.path)
             message = "Internal error occurred: the lab's log has the cause"
@@ -265,9 +265,11 @@ class Server:
         try:
             async for line in running:
                 await response.write(line)
+            await response.write_eof()
+        except ConnectionResetError:
+            log.debug("%s: a watcher left", call.key)
         finally:
             self._watches.discard(running)
-        await response.write_eof()
         return response
 
     def _check_watch_list(self, query) -> None:
