@@ -188,15 +188,14 @@ def summary(pools):
 def _sentence(pool):
     if not pool["files"]:
         return "Pool %s (%s): nothing changes." % (pool["name"], _count(pool["nodes"]))
-    deed = {"none": "files are replaced", "reload": "CRI-O is reloaded", "restart": "a service is restarted",
-            "reboot": "the node is rebooted"}[pool["action"]]
-    drain = "the node is drained and " if pool["drain"] else ""
-    calm = {(False, False): "; no drain, no reboot", (True, False): "; no reboot"}
     if not pool["nodes"]:
         return "Pool %s (no nodes): its configuration changes." % pool["name"]
-    return "Pool %s (%s, %d at a time): %s%s%s." % (
-        pool["name"], _count(pool["nodes"]), pool["at_a_time"], drain, deed,
-        calm.get((pool["drain"], pool["reboot"]), ""))
+    if pool["reboot"]:
+        deed = "each is drained and rebooted" if pool["drain"] else "each is rebooted"
+    else:
+        deed = {"none": "files are replaced", "reload": "CRI-O is reloaded", "restart": "a service is restarted"}[pool["action"]]
+        deed = "each is drained, %s; no reboot" % deed if pool["drain"] else deed + "; no drain, no reboot"
+    return "Pool %s (%s, %d at a time): %s." % (pool["name"], _count(pool["nodes"]), pool["at_a_time"], deed)
 
 
 def _count(number):
