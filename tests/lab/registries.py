@@ -43,6 +43,10 @@ class Traffic:
     def __init__(self, log: Path) -> None:
         self._log = log
         self._read = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin to count anew with the next request."""
         self._requests: Counter[str] = Counter()
         self._statuses: Counter[str] = Counter()
         self._agents: Counter[str] = Counter()
@@ -95,7 +99,7 @@ class Registry:
         self._config = home / "config.yml"
         self._htpasswd = home / "htpasswd"
         self._certificate, self._key = certificate, key
-        self._users = users
+        self.users = dict(users)
         self._started = started
         self._process: asyncio.subprocess.Process | None = None
         self._placeholder: socket.socket | None = None
@@ -149,7 +153,7 @@ class Registry:
     def _prepare(self) -> None:
         self.storage.mkdir(parents=True, exist_ok=True)
         lines = (b"%s:%s\n" % (user.encode(), bcrypt.hashpw(password.encode(), bcrypt.gensalt(_CHEAPEST)))
-                 for user, password in self._users.items())
+                 for user, password in self.users.items())
         self._htpasswd.write_bytes(b"".join(lines))
         self._config.write_text(yaml.safe_dump(self._configuration()), encoding="utf-8")
         self._config.chmod(0o600)
