@@ -135,8 +135,9 @@ class FakeCluster:
             raise self._refused[verb, kind]
 
     def _write(self, verb, api_version, kind, name, namespace):
-        while self._before:
-            self._before.pop(0)(self)
+        actions, self._before = self._before, []
+        for action in actions:
+            action(self)
         self._note(verb, api_version, kind, name)
         self.writes.append((verb, kind, name))
         return self._key(api_version, kind, name, namespace)

@@ -1,0 +1,336 @@
+# Copyright: (c) 2026, the disconnected.openshift maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import base64
+import json
+import os
+
+import pytest
+
+pytest.importorskip("openshift")
+
+from ansible_collections.disconnected.openshift.plugins.module_utils import dockerconfigjson, errors  # noqa: E402
+from ansible_collections.disconnected.openshift.plugins.modules import global_pull_secret  # noqa: E402
+from ansible_collections.disconnected.openshift.plugins.modules.global_pull_secret import (  # noqa: E402
+    ADDED, DISPLACED_NAME, KEY, NAME, NAMESPACE, TYPE)
+from ansible_collections.disconnected.openshift.tests.unit import fake_module  # noqa: E402
+from ansible_collections.disconnected.openshift.tests.unit.fake_cluster import CONFIG, FakeCluster  # noqa: E402
+
+MIRROR = "mirror.test:5000"
+PASSWORD = 'pa:ss "canary"'
+
+
+def auth(username, password):
+    return {"auth": base64.b64encode(("%s:%s" % (username, password)).encode()).decode()}
+
+
+QUAY = auth("redhat", "canary-quay")
+CLOUD = dict(auth("cloud", "canary-token"), email="me@example.com")
+OURS = auth("cluster", PASSWORD)
+FORMER = auth("former", "canary-former")
+
+
+def document(**entries):
+    return {"auths": dict({"cloud.openshift.com": CLOUD, "quay.io": QUAY}, **entries), "credsStore": "kept"}
+
+
+def secret(content, name=NAME, kind=TYPE):
+    text = content if isinstance(content, str) else json.dumps(content, indent=2)
+    return {"apiVersion": "v1", "kind": "Secret", "type": kind, "metadata": {"name": name, "namespace": NAMESPACE},
+            "data": {KEY: base64.b64encode(text.encode()).decode()}}
+
+
+def infrastructure(topology="HighlyAvailable"):
+    return {"apiVersion": CONFIG, "kind": "Infrastructure", "metadata": {"name": "cluster"},
+            "status": {"controlPlaneTopology": topology}}
+
+
+def stored(cluster, name=NAME):
+    obj = cluster.peek("v1", "Secret", name, NAMESPACE)
+    return obj and json.loads(base64.b64decode(obj["data"][KEY]))
+
+
+@pytest.fixture
+def cluster():
+    return FakeCluster(infrastructure(), secret(document()))
+
+
+@pytest.fixture
+def run(capsys):
+    """Runs the module; whatever it says must not hold a canary."""
+    def run(cluster, *registries, check_mode=False, **args):
+        items = [item if isinstance(item, dict) else {"registry": item} for item in registries]
+        result = fake_module.run(global_pull_secret, capsys, dict({"registries": items}, **args), cluster, check_mode)
+        shown = json.dumps({name: value for name, value in result.items() if name != "invocation"})
+        for entry in (QUAY, CLOUD, OURS, FORMER):
+            assert entry["auth"] not in shown
+        assert "canary" not in shown
+        return result
+    return run
+
+
+def with_credentials(registry=MIRROR, username="cluster", password=PASSWORD):
+    return {"registry": registry, "username": username, "password": password}
+
+
+class TestRefusals:
+    """Before anything is written."""
+
+    @pytest.mark.parametrize("objects, words", [
+        ([infrastructure()], ["pull-secret does not exist", "oc create secret"]),
+        ([infrastructure(), secret(document(), kind="Opaque")], ["type Opaque", TYPE]),
+        ([infrastructure("External"), secret(document())], ["hosted", "HostedCluster"]),
+        ([infrastructure(), secret('{"auths": {"quay.io": {"auth": "Y2FuYXJ5OmNhbmFyeQ=="}}},')], [NAME]),
+        ([infrastructure(), secret({"auths": {"quay.io": {"auth": "Y2FuYXJ5"}}})], [NAME, "quay.io"]),
+        ([infrastructure(), secret("[]")], [NAME]),
+    ])
+    def test_clusters_that_cannot_take_it(self, run, objects, words):
+        cluster = FakeCluster(*objects)
+        result = run(cluster, with_credentials())
+        assert result["failed"]
+        for word in words:
+            assert word in result["msg"]
+        assert cluster.writes == []
+
+    def test_a_secret_without_the_key(self, run):
+        empty = secret(document())
+        empty["data"] = {"other": ""}
+        assert KEY in run(FakeCluster(infrastructure(), empty), with_credentials())["msg"]
+
+    @pytest.mark.parametrize("item", [
+        {"registry": MIRROR, "username": "cluster"}, {"registry": MIRROR, "password": PASSWORD},
+        with_credentials(username=""), with_credentials(username="a:b"),
+    ])
+    def test_half_credentials(self, run, cluster, item):
+        assert run(cluster, item)["failed"]
+        assert cluster.requests == []
+
+    def test_no_rights(self, run, cluster):
+        cluster.refuse("patch", "Secret", errors.Forbidden("cannot patch secrets"))
+        assert run(cluster, with_credentials())["msg"] == "cannot patch secrets"
+
+    def test_another_clusters_identity(self, run, cluster):
+        other = dockerconfigjson.identity({"auths": {"cloud.openshift.com": auth("other", "token")}})
+        result = run(cluster, identity=other)
+        assert result["failed"] and "cloud.openshift.com" in result["msg"]
+
+    def test_nothing_saved_to_put_back(self, run, cluster):
+        result = run(cluster, MIRROR)
+        assert result["failed"] and MIRROR in result["msg"]
+
+    def test_somebody_who_keeps_changing_it(self, run, cluster):
+        def change(each):
+            each.put(secret(document(**{"x.test": auth("x", str(len(each.requests)))})))
+            each.before_write(change)
+        cluster.before_write(change)
+        assert run(cluster, with_credentials())["failed"]
+
+
+class TestPresent:
+    def test_an_entry_is_added_and_the_rest_is_kept(self, run, cluster):
+        result = run(cluster, with_credentials())
+        assert (result["changed"], result["added"], result["replaced"], result["removed"]) == (True, [MIRROR], [], [])
+        assert result["registries"] == ["cloud.openshift.com", "quay.io", MIRROR]
+        assert stored(cluster) == document(**{MIRROR: OURS})
+        assert cluster.writes == [("patch", "Secret", NAME)]
+
+    def test_again_changes_nothing(self, run, cluster):
+        run(cluster, with_credentials())
+        cluster.writes.clear()
+        assert not run(cluster, with_credentials())["changed"]
+        assert cluster.writes == []
+
+    def test_the_same_entry_in_another_form_is_no_change(self, run):
+        cluster = FakeCluster(infrastructure(), secret(document(**{MIRROR: dict(OURS, email="x@y.z")})))
+        assert not run(cluster, with_credentials())["changed"]
+        assert cluster.writes == []
+
+    def test_a_new_password(self, run, cluster):
+        run(cluster, with_credentials())
+        result = run(cluster, with_credentials(password="another canary"))
+        assert (result["changed"], result["replaced"]) == (True, [MIRROR])
+        assert stored(cluster)["auths"][MIRROR] == auth("cluster", "another canary")
+        assert stored(cluster, DISPLACED_NAME) is None
+
+    def test_somebody_elses_entry_is_saved_before_it_is_replaced(self, run):
+        cluster = FakeCluster(infrastructure(), secret(document(**{MIRROR: FORMER})))
+        result = run(cluster, with_credentials())
+        assert (result["added"], result["replaced"]) == ([], [MIRROR])
+        assert cluster.writes == [("create", "Secret", DISPLACED_NAME), ("patch", "Secret", NAME)]
+        assert stored(cluster, DISPLACED_NAME) == {"auths": {MIRROR: FORMER}}
+
+    def test_several_at_once_are_one_write(self, run, cluster):
+        run(cluster, with_credentials(), with_credentials("second.test"))
+        assert list(stored(cluster)["auths"]) == ["cloud.openshift.com", "quay.io", MIRROR, "second.test"]
+        assert len(cluster.writes) == 1
+
+    def test_check_mode_tells_and_writes_nothing(self, run):
+        cluster = FakeCluster(infrastructure(), secret(document(**{MIRROR: FORMER})))
+        result = run(cluster, with_credentials(), with_credentials("second.test"), check_mode=True)
+        assert (result["changed"], result["added"], result["replaced"]) == (True, ["second.test"], [MIRROR])
+        assert result["diff"] == {
+            "before": {"registries": ["cloud.openshift.com", "quay.io", MIRROR]},
+            "after": {"registries": ["cloud.openshift.com", "quay.io", MIRROR + " (other credentials)", "second.test"]}}
+        assert cluster.writes == []
+
+    def test_a_change_in_between_is_kept(self, run, cluster):
+        cluster.before_write(lambda each: each.put(secret(document(**{"x.test": FORMER}))))
+        assert run(cluster, with_credentials())["changed"]
+        assert stored(cluster) == document(**{"x.test": FORMER, MIRROR: OURS})
+
+    def test_a_change_in_between_that_did_it_already(self, run, cluster):
+        cluster.before_write(lambda each: each.put(secret(document(**{MIRROR: OURS}))))
+        assert not run(cluster, with_credentials())["changed"]
+
+
+class TestAbsent:
+    def test_back_to_the_beginning(self, run, cluster):
+        run(cluster, with_credentials())
+        result = run(cluster, MIRROR, state="absent")
+        assert (result["changed"], result["removed"]) == (True, [MIRROR])
+        assert stored(cluster) == document()
+        assert ADDED not in cluster.peek("v1", "Secret", NAME, NAMESPACE)["metadata"]["annotations"]
+        cluster.writes.clear()
+        assert not run(cluster, MIRROR, state="absent")["changed"]
+        assert cluster.writes == []
+
+    def test_former_credentials_come_back(self, run):
+        cluster = FakeCluster(infrastructure(), secret(document(**{MIRROR: FORMER})))
+        run(cluster, with_credentials())
+        run(cluster, with_credentials(password="rotated canary"))
+        cluster.writes.clear()
+        result = run(cluster, MIRROR, state="absent")
+        assert (result["replaced"], result["removed"]) == ([MIRROR], [])
+        assert stored(cluster) == document(**{MIRROR: FORMER})
+        assert cluster.writes == [("patch", "Secret", NAME), ("delete", "Secret", DISPLACED_NAME)]
+
+    def test_what_was_there_before_us_is_not_ours(self, run):
+        cluster = FakeCluster(infrastructure(), secret(document(**{MIRROR: OURS})))
+        run(cluster, with_credentials())
+        result = run(cluster, MIRROR, state="absent")
+        assert not result["changed"]
+        assert MIRROR in str(result["warnings"])
+        assert stored(cluster) == document(**{MIRROR: OURS})
+
+    def test_ours_after_somebody_rotated_it_is_still_ours(self, run, cluster):
+        run(cluster, with_credentials())
+        rotated = cluster.peek("v1", "Secret", NAME, NAMESPACE)
+        rotated["data"] = secret(document(**{MIRROR: FORMER}))["data"]
+        cluster.put(rotated)
+        assert run(cluster, MIRROR, state="absent")["removed"] == [MIRROR]
+
+    def test_nothing_there(self, run, cluster):
+        assert not run(cluster, MIRROR, state="absent")["changed"]
+
+    def test_one_of_two(self, run, cluster):
+        run(cluster, with_credentials(), with_credentials("second.test"))
+        run(cluster, MIRROR, state="absent")
+        assert list(stored(cluster)["auths"]) == ["cloud.openshift.com", "quay.io", "second.test"]
+        assert run(cluster, "second.test", state="absent")["removed"] == ["second.test"]
+
+    @pytest.mark.parametrize("annotation", ["not json", "7", "{"])
+    def test_a_record_edited_by_hand_makes_nothing_ours(self, run, annotation):
+        damaged = secret(document(**{MIRROR: OURS}))
+        damaged["metadata"]["annotations"] = {ADDED: annotation}
+        cluster = FakeCluster(infrastructure(), damaged)
+        assert not run(cluster, MIRROR, state="absent")["changed"]
+
+    def test_check_mode_tells_and_writes_nothing(self, run, cluster):
+        run(cluster, with_credentials())
+        cluster.writes.clear()
+        assert run(cluster, MIRROR, state="absent", check_mode=True)["removed"] == [MIRROR]
+        assert cluster.writes == []
+
+
+class TestForce:
+    """cloud.openshift.com goes before the cut and comes back after it."""
+
+    def test_there_and_back(self, run, cluster):
+        result = run(cluster, "cloud.openshift.com", state="absent", force=True)
+        assert (result["changed"], result["removed"]) == (True, ["cloud.openshift.com"])
+        assert cluster.writes == [("create", "Secret", DISPLACED_NAME), ("patch", "Secret", NAME)]
+        assert stored(cluster, DISPLACED_NAME) == {"auths": {"cloud.openshift.com": CLOUD}}
+        assert not run(cluster, "cloud.openshift.com", state="absent", force=True)["changed"]
+        assert not run(cluster, "cloud.openshift.com", state="absent")["changed"]
+        assert run(cluster, "cloud.openshift.com")["added"] == ["cloud.openshift.com"]
+        assert stored(cluster) == document()
+        assert stored(cluster, DISPLACED_NAME) is None
+        assert not run(cluster, "cloud.openshift.com")["changed"]
+
+    def test_identity_is_known_even_when_it_is_away(self, run, cluster):
+        run(cluster, "cloud.openshift.com", state="absent", force=True)
+        mine = dockerconfigjson.identity(document())
+        assert not run(cluster, identity=mine).get("failed")
+        assert run(cluster, identity="0" * 16)["failed"]
+
+    def test_an_entry_of_ours_is_not_saved(self, run, cluster):
+        run(cluster, with_credentials())
+        run(cluster, MIRROR, state="absent", force=True)
+        assert stored(cluster) == document()
+        assert stored(cluster, DISPLACED_NAME) is None
+
+    def test_two_displaced_are_kept_apart(self, run):
+        cluster = FakeCluster(infrastructure(), secret(document(**{MIRROR: FORMER})))
+        run(cluster, with_credentials())
+        run(cluster, "cloud.openshift.com", state="absent", force=True)
+        run(cluster, MIRROR, state="absent")
+        assert stored(cluster, DISPLACED_NAME) == {"auths": {"cloud.openshift.com": CLOUD}}
+        assert stored(cluster)["auths"] == {"quay.io": QUAY, MIRROR: FORMER}
+
+
+class TestInterrupted:
+    """A run that was killed between two writes: the next one ends where it would have."""
+
+    def saved(self):
+        return secret({"auths": {MIRROR: FORMER}}, DISPLACED_NAME)
+
+    def test_saved_and_not_yet_replaced(self, run):
+        cluster = FakeCluster(infrastructure(), secret(document(**{MIRROR: FORMER})), self.saved())
+        assert run(cluster, with_credentials())["replaced"] == [MIRROR]
+        assert run(cluster, MIRROR, state="absent")["replaced"] == [MIRROR]
+        assert stored(cluster) == document(**{MIRROR: FORMER})
+
+    def test_put_back_and_not_yet_forgotten(self, run):
+        cluster = FakeCluster(infrastructure(), secret(document(**{MIRROR: FORMER})), self.saved())
+        run(cluster, MIRROR, state="absent")
+        assert stored(cluster) == document(**{MIRROR: FORMER})
+        assert stored(cluster, DISPLACED_NAME) is None
+
+
+class TestIdentity:
+    def test_the_same(self, run, cluster):
+        assert not run(cluster, identity=dockerconfigjson.identity(document()))["changed"]
+
+    def test_unknown_is_a_warning(self, run):
+        cluster = FakeCluster(infrastructure(), secret({"auths": {"quay.io": QUAY}}))
+        assert "cannot be told" in str(run(cluster, identity="0" * 16)["warnings"])
+
+
+class TestExport:
+    def test_a_private_file(self, run, cluster, tmp_path):
+        path = tmp_path / "pull-secret.json"
+        path.write_text("old")
+        path.chmod(0o644)
+        assert run(cluster, export=str(path))["changed"]
+        assert json.loads(path.read_text()) == document()
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert not run(cluster, export=str(path))["changed"]
+        assert os.listdir(tmp_path) == ["pull-secret.json"]
+        assert cluster.writes == []
+
+    def test_it_holds_what_was_just_added(self, run, cluster, tmp_path):
+        path = tmp_path / "pull-secret.json"
+        run(cluster, with_credentials(), export=str(path))
+        assert json.loads(path.read_text()) == document(**{MIRROR: OURS})
+
+    def test_check_mode_writes_no_file(self, run, cluster, tmp_path):
+        path = tmp_path / "pull-secret.json"
+        assert run(cluster, export=str(path), check_mode=True)["changed"]
+        assert not path.exists()
+
+    @pytest.mark.parametrize("path", ["/nowhere/at/all/pull-secret.json", "/"])
+    def test_a_place_that_cannot_be_written(self, run, cluster, path):
+        result = run(cluster, export=path)
+        assert result["failed"] and path in result["msg"]
