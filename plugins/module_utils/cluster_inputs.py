@@ -24,23 +24,28 @@ class Inputs:
     """What a cluster's own objects ask of its nodes.
 
     `pull_secret`: the document of openshift-config/pull-secret. `mirror_sets`: the ICSP, IDMS and ITMS objects.
-    `image`: image.config.openshift.io/cluster. `trusted_cas`: {registry "host[:port]": PEM text} of its
-    additionalTrustedCA, whose ConfigMap is named by `trusted_ca_name`; None when that ConfigMap does not exist.
+    `configs`: image.config.openshift.io/cluster and, where that says something of registries, the ClusterVersion.
+    `trusted_cas`: {registry "host[:port]": PEM text} of the image config's additionalTrustedCA, whose ConfigMap is named
+    by `trusted_ca_name`; None when that ConfigMap does not exist.
     """
 
     version: str
     pull_secret: dict
     mirror_sets: tuple
-    image: dict
+    configs: tuple
     trusted_ca_name: str
     trusted_cas: dict
 
 
 def read(cluster):
     """The Inputs of a Cluster. Raises Forbidden where a read is denied, InvalidInput for a broken pull secret."""
-    image = cluster.get(CONFIG, "Image", "cluster") or {}
-    trusted_ca_name = (image.get("spec", {}).get("additionalTrustedCA") or {}).get("name", "")
-    return Inputs(cluster.version, _pull_secret(cluster), mirror_sets(cluster), image, trusted_ca_name,
+    image = cluster.get(CONFIG, "Image", "cluster")
+    spec = (image or {}).get("spec", {})
+    # Whether a blocked or allowed registry counts depends on where the release's own images lie.
+    release = cluster.get(CONFIG, "ClusterVersion", "version") if spec.get("registrySources") else None
+    configs = tuple(config for config in (image, release) if config)
+    trusted_ca_name = (spec.get("additionalTrustedCA") or {}).get("name", "")
+    return Inputs(cluster.version, _pull_secret(cluster), mirror_sets(cluster), configs, trusted_ca_name,
                   _trusted_cas(cluster, trusted_ca_name))
 
 

@@ -83,8 +83,12 @@ def node(name, role, rendered=None, ready=True, unschedulable=False, **annotatio
 
 def objects(**worker_spec):
     """A cluster at rest."""
+    sources = []
+    for role in ("master", "worker"):
+        sources += [config("00-" + role, registries=None, labels={ROLE_LABEL: role}),
+                    config("01-%s-container-runtime" % role, secret=None, labels={ROLE_LABEL: role})]
     return [pool("master"), pool("worker", **worker_spec), node("m0", "master"), node("w0", "worker"),
-            node("w1", "worker"), config("rendered-master-1"), config("rendered-worker-1")]
+            node("w1", "worker"), config("rendered-master-1"), config("rendered-worker-1"), *sources]
 
 
 # --- the parts of a recording --------------------------------------------------------------------------------------

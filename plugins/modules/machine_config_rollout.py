@@ -1,0 +1,708 @@
+# Copyright: (c) 2026, the disconnected.openshift maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: machine_config_rollout
+short_description: Foresee, hold together and await the rollout of a cluster's image configuration to its nodes
+author:
+  - The disconnected.openshift maintainers
+description:
+  - The global pull secret and the mirror sets reach the nodes through the machine-config operator, which updates the
+    nodes of each pool one after the other. This module tells beforehand what that does to each pool, pauses the pools
+    so that several changes become one update of every node, resumes them, and waits until every node runs the outcome.
+  - What the nodes should have is read from the cluster's own objects (its pull secret, ImageContentSourcePolicies,
+    ImageDigestMirrorSets, ImageTagMirrorSets and image configuration), so that O(state=waited) needs no parameter.
+  - Waiting is bound to the content of the configuration that the nodes run, never to the conditions of a pool, which
+    say C(Updated) for some seconds after a change that they have not noticed yet.
+extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
+  - disconnected.openshift.attributes
+  - disconnected.openshift.cluster
+attributes:
+  check_mode:
+    support: full
+    details: With O(state=resumed) and O(state=waited) nothing is awaited in check mode.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  state:
+    description:
+      - V(forecast) tells what the changes given in the other options, and those that are still on their way, will do to
+        each pool, and fails when something would stop it. Writes nothing.
+      - V(paused) pauses each pool that is not paused, and notes on it that this module did.
+      - V(resumed) holds until each of the pools so noted names a configuration with the wanted content, then resumes
+        these. A pool that was paused by somebody else stays paused. Without any such pool nothing is done.
+      - V(waited) returns when every node of every pool runs the wanted content, and fails as soon as that cannot come
+        true by waiting.
+    type: str
+    required: true
+    choices: [forecast, paused, resumed, waited]
+  mirror_sets:
+    description: For O(state=forecast), the mirror set objects that will be created or replaced.
+    type: list
+    elements: dict
+    default: []
+  mirror_sets_absent:
+    description: For O(state=forecast), the mirror sets that will be deleted, each as C(name) or C(Kind/name).
+    type: list
+    elements: str
+    default: []
+  pull_secret_changes:
+    description: For O(state=forecast), the registries whose credentials will be added, replaced or removed.
+    type: list
+    elements: str
+    default: []
+  trusted_ca_changes:
+    description: For O(state=forecast), the registries whose trusted CA will be added, replaced or removed.
+    type: list
+    elements: str
+    default: []
+  fail_on_blockers:
+    description:
+      - For O(state=forecast), fail when a pool that will roll out is paused by somebody else or degraded, or has a node
+        that is cordoned, not ready or degraded. Such a rollout would stop half-way.
+      - PodDisruptionBudgets that allow no disruption are reported and do not fail the task; they may allow it later.
+    type: bool
+    default: true
+  even_if_late:
+    description:
+      - For O(state=resumed), resume the pools also when the wanted content was not there in time; the task fails then
+        after resuming them.
+      - With V(false) they stay paused in that case.
+    type: bool
+    default: true
+  window_timeout:
+    description: For O(state=resumed), seconds to hold until the wanted content is in the pools' configuration.
+    type: float
+    default: 60
+  start_timeout:
+    description:
+      - For O(state=waited), seconds in which the wanted content must appear in the pools' configuration. Then the task
+        fails and tells what keeps it out.
+    type: float
+    default: 90
+  timeout:
+    description: For O(state=waited), seconds that all nodes may take.
+    type: float
+    default: 7200
+  poll_interval:
+    description:
+      - Seconds between two looks at the cluster; with more than 250 nodes a fiftieth of a second for each node.
+    type: float
+    default: 5
+seealso:
+  - module: disconnected.openshift.node_mirror_info
+  - module: disconnected.openshift.image_mirror_sets
+  - module: disconnected.openshift.global_pull_secret
+"""
+
+EXAMPLES = r"""
+- name: Foresee what a mirror set and new credentials will do
+  disconnected.openshift.machine_config_rollout:
+    state: forecast
+    mirror_sets: "{{ mirror_sets.objects }}"
+    pull_secret_changes: [registry.example.com:5000]
+  register: forecast
+
+- name: Make several changes in one update of the nodes
+  block:
+    - name: Pause the pools
+      disconnected.openshift.machine_config_rollout:
+        state: paused
+
+    - name: Change the pull secret
+      disconnected.openshift.global_pull_secret:
+        registries: "{{ credentials }}"
+
+    - name: Add mirrors
+      disconnected.openshift.image_mirror_sets:
+        mirrors: "{{ mirrors }}"
+  always:
+    - name: Resume the pools that were paused above
+      disconnected.openshift.machine_config_rollout:
+        state: resumed
+
+- name: Wait until every node has it
+  disconnected.openshift.machine_config_rollout:
+    state: waited
+"""
+
+RETURN = r"""
+pools:
+  description:
+    - One entry for each pool.
+    - With O(state=forecast) it tells what will happen, with O(state=waited) where the pool stands, with O(state=paused)
+      and O(state=resumed) whether it is paused.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the MachineConfigPool.
+      type: str
+      returned: always
+      sample: worker
+    nodes:
+      description: How many nodes get the pool's configuration.
+      type: int
+      returned: with state forecast and waited
+      sample: 3
+    rendered:
+      description: The rendered MachineConfig that the pool names.
+      type: str
+      returned: always
+      sample: rendered-worker-56c69fc7db8eb158515f5c6ac02cad56
+    paused:
+      description: Whether the pool is paused.
+      type: bool
+      returned: with state paused and resumed
+      sample: true
+    paused_by_us:
+      description: Whether it was this module that paused the pool.
+      type: bool
+      returned: with state paused and resumed
+      sample: true
+    updated:
+      description: How many nodes run that configuration.
+      type: int
+      returned: with state waited
+      sample: 3
+    done:
+      description: Whether every node of the pool runs the wanted content.
+      type: bool
+      returned: with state waited
+      sample: true
+    text:
+      description: Where the pool stands, in words.
+      type: str
+      returned: with state waited
+      sample: pool worker is updated
+    rollouts:
+      description: How many times the nodes of the pool will be updated, or were seen to be.
+      type: int
+      returned: with state forecast and waited
+      sample: 1
+    files:
+      description: Files on the nodes that will change.
+      type: list
+      elements: str
+      returned: with state forecast
+      sample: [/etc/containers/registries.conf, /var/lib/kubelet/config.json]
+    action:
+      description: The strongest thing done on each node, one of V(none), V(reload), V(restart) and V(reboot).
+      type: str
+      returned: with state forecast
+      sample: reload
+    drain:
+      description: Whether each node is drained first.
+      type: bool
+      returned: with state forecast
+      sample: false
+    reboot:
+      description: Whether each node is rebooted.
+      type: bool
+      returned: with state forecast
+      sample: false
+    reasons:
+      description: Why, one sentence for each file.
+      type: list
+      elements: str
+      returned: with state forecast
+      sample: ["/etc/containers/registries.conf: CRI-O is reloaded"]
+    at_a_time:
+      description: How many nodes the operator updates at a time.
+      type: int
+      returned: with state forecast
+      sample: 1
+    blockers:
+      description: What stands in the way of this pool's rollout, as in RV(blockers).
+      type: list
+      elements: dict
+      returned: with state forecast
+      sample: []
+rollouts:
+  description: The highest number of updates that any node goes through.
+  returned: with state forecast and waited
+  type: int
+  sample: 1
+drains:
+  description:
+    - With O(state=forecast) the number of nodes that will be drained.
+    - With O(state=waited) the number of nodes that were seen being drained.
+  returned: with state forecast and waited
+  type: int
+  sample: 0
+reboots:
+  description: The number of nodes that will be rebooted.
+  returned: with state forecast
+  type: int
+  sample: 0
+changes:
+  description: What the options ask to change and is not so already, one sentence for each. Empty when there is none.
+  returned: with state forecast
+  type: list
+  elements: str
+  sample: ["ImageDigestMirrorSet disconnected-openshift is created"]
+blockers:
+  description: Everything that stands in the way, with the remedy. Only those with C(refuses) fail the task.
+  returned: with state forecast
+  type: list
+  elements: dict
+  sample:
+    - kind: Node
+      namespace: ""
+      name: worker-1
+      reason: "is cordoned: it counts as unavailable and holds the others back"
+      remedy: "When its maintenance is over: oc adm uncordon worker-1"
+      refuses: true
+summary:
+  description: The forecast in sentences for a human.
+  returned: with state forecast
+  type: list
+  elements: str
+  sample: ["Pool worker (3 nodes, 1 at a time): CRI-O is reloaded; no drain, no reboot."]
+late:
+  description: Why the wanted content was not in the pools' configuration when they were resumed; empty when it was.
+  returned: with state resumed
+  type: str
+  sample: ""
+timeline:
+  description: What was seen to happen, in order.
+  returned: with state waited
+  type: list
+  elements: dict
+  sample: [{time: "2026-03-01T10:00:05Z", pool: worker, text: "1 of 3 nodes of pool worker are updated"}]
+"""
+
+import datetime
+import functools
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils import (
+    cluster_inputs,
+    dockerconfigjson,
+    errors,
+    machine_config,
+    mirror_sets,
+    predicates,
+    rollout,
+    secrets,
+    wait,
+)
+from ..module_utils.cluster import ARGUMENT_SPEC, Cluster
+
+API = cluster_inputs.MACHINE_CONFIG
+CONFLICTS_BORNE = 5  # a pool's status is written often; each time the pool is read again
+NODES_PER_SECOND = 50  # that one look may cost without being a burden to the API
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=dict(
+            ARGUMENT_SPEC,
+            state=dict(type="str", required=True, choices=["forecast", "paused", "resumed", "waited"]),
+            mirror_sets=dict(type="list", elements="dict", default=[]),
+            mirror_sets_absent=dict(type="list", elements="str", default=[]),
+            pull_secret_changes=dict(type="list", elements="str", default=[], no_log=False),
+            trusted_ca_changes=dict(type="list", elements="str", default=[]),
+            fail_on_blockers=dict(type="bool", default=True),
+            even_if_late=dict(type="bool", default=True),
+            window_timeout=dict(type="float", default=60),
+            start_timeout=dict(type="float", default=90),
+            timeout=dict(type="float", default=7200),
+            poll_interval=dict(type="float", default=5),
+        ),
+        supports_check_mode=True,
+    )
+    try:
+        observer = Observer(Cluster.connect(module.params), lambda *values: secrets.protect(module, *values))
+        result = STATES[module.params["state"]](observer, module.params, module.check_mode)
+        for warning in result.pop("warnings", ()):
+            module.warn(warning)
+        module.exit_json(**result)
+    except errors.Error as error:
+        module.fail_json(**error.result())
+
+
+class Observer:
+    """Reads a cluster's pools, nodes and rendered configurations; the latter never change and are read once."""
+
+    def __init__(self, cluster, protect, clock=wait.SystemClock(), now=datetime.datetime.now):
+        self.cluster = cluster
+        self.clock = clock
+        self._protect = protect
+        self._now = now
+        self._configs = {}
+
+    def time(self):
+        """The time of day, as in the API's own timestamps."""
+        return self._now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def inputs(self):
+        """The objects that the nodes' content follows from; their credentials are kept out of everything we say."""
+        inputs = cluster_inputs.read(self.cluster)
+        self._protect(*dockerconfigjson.secrets(inputs.pull_secret))
+        return inputs
+
+    def pools(self):
+        """Every pool. Refuses a cluster that has none."""
+        pools = (self.cluster.list(API, "MachineConfigPool") if self.cluster.serves(API, "MachineConfigPool") else [])
+        if not pools:
+            hosted = cluster_inputs.external_control_plane(self.cluster)
+            raise errors.NotFound("%s has no MachineConfigPools%s." % (
+                self.cluster.host, ": its control plane is hosted elsewhere, and its nodes are configured by the "
+                                   "NodePools of the hosting cluster" if hosted else ""))
+        return pools
+
+    def nodes(self):
+        return self.cluster.list("v1", "Node")
+
+    def config(self, name):
+        """The MachineConfig of that name, an empty one when it does not exist (any more)."""
+        if name not in self._configs:
+            found = self.cluster.get(API, "MachineConfig", name) if name else None
+            if found is None:
+                return {"metadata": {"name": name}, "spec": {}}
+            self._configs[name] = found
+        return self._configs[name]
+
+
+def wanted_of(inputs, objects):
+    """machine_config.Wanted of the pull secret as it is and the mirror sets given.
+
+    Raises InvalidInput or Conflict where the operator refuses the objects; it then renders no mirrors at all.
+    """
+    expected = mirror_sets.expected_registries([*objects, *inputs.configs], inputs.version)
+    return machine_config.Wanted(inputs.pull_secret, tuple(expected))
+
+
+# --- forecast ----------------------------------------------------------------------------------------------------
+
+def forecast(observer, params, _check_mode):
+    """What will happen to every pool, and what stands in the way."""
+    pools, nodes, inputs = observer.pools(), observer.nodes(), observer.inputs()
+    after, changes = _after(inputs.mirror_sets, params["mirror_sets"], params["mirror_sets_absent"])
+    changes += ["The credentials of %s in the pull secret change" % name for name in params["pull_secret_changes"]]
+    changes += ["The trusted CA of %s changes" % name for name in params["trusted_ca_changes"]]
+    target = machine_config.Target(
+        wanted_of(inputs, after),
+        rewrites_pull_secret=bool(params["pull_secret_changes"]),
+        rewrites_registries=_configured(after, inputs) != _configured(inputs.mirror_sets, inputs))
+    circumstances = _circumstances(observer.cluster)
+
+    def effects_of(pool, members):
+        for name in sorted({predicates.annotation(node, "currentConfig") for node in members}):
+            difference, unsafe = machine_config.planned(
+                observer.config(name), observer.config(rollout.rendered_name(pool)), target, inputs.version)
+            yield difference.names(), machine_config.effects_of(difference, unsafe, inputs.version, **circumstances)
+
+    belonging = rollout.members(pools, nodes)
+    foreseen = [rollout.forecast(pool, members, list(effects_of(pool, members)))
+                for pool, members in ((pool, belonging[pool["metadata"]["name"]]) for pool in pools)]
+    found = [blocker for pool in foreseen for blocker in pool["blockers"]]
+    if any(pool["drain"] and pool["rollouts"] for pool in foreseen):
+        found += [blocker.result() for blocker in _budgets(observer.cluster)]
+    result = {
+        "changed": False,
+        "pools": foreseen,
+        "rollouts": max(pool["rollouts"] for pool in foreseen),
+        "drains": sum(pool["nodes"] for pool in foreseen if pool["drain"] and pool["rollouts"]),
+        "reboots": sum(pool["nodes"] for pool in foreseen if pool["reboot"] and pool["rollouts"]),
+        "changes": changes,
+        "blockers": found,
+        "summary": rollout.summary(foreseen) + _side_effects(params["trusted_ca_changes"]),
+    }
+    refusing = [blocker for blocker in found if blocker["refuses"]]
+    if refusing and params["fail_on_blockers"]:
+        raise errors.Conflict("The rollout would stop half-way, so nothing is begun. %s." % ". ".join(
+            "%(kind)s %(name)s %(reason)s. %(remedy)s" % blocker for blocker in refusing), **result)
+    return result
+
+
+def _after(present, written, absent):
+    """The mirror sets as they will be, and a sentence for each that changes."""
+    objects = {(obj["kind"], obj["metadata"]["name"]): obj for obj in present}
+    sentences = []
+    for obj in written:
+        key = _key_of(obj)
+        if key not in objects:
+            sentences.append("%s %s is created" % key)
+        elif objects[key].get("spec") != obj.get("spec"):
+            sentences.append("%s %s is changed" % key)
+        objects[key] = obj
+    for reference in absent:
+        kind, _slash, name = reference.rpartition("/")
+        for key in [key for key in objects if key[1] == name and kind in ("", key[0])]:
+            sentences.append("%s %s is deleted" % key)
+            del objects[key]
+    return list(objects.values()), sentences
+
+
+def _key_of(obj):
+    try:
+        return obj["kind"], obj["metadata"]["name"]
+    except (KeyError, TypeError):
+        raise errors.InvalidInput("An entry of mirror_sets is no object with a kind and metadata.name.") from None
+
+
+def _configured(objects, inputs):
+    """Does the operator write a registries.conf of its own, rather than leave the one of the release?"""
+    sources = [config.get("spec", {}).get("registrySources") or {} for config in inputs.configs]
+    return bool(objects) or any(source.get(key) for source in sources
+                                for key in ("insecureRegistries", "blockedRegistries"))
+
+
+def _circumstances(cluster):
+    """What beside the files decides about drains and reboots: keyword arguments of machine_config.effects_of."""
+    operators_api = "operator.openshift.io/v1"
+    policy = None
+    if cluster.minor >= (4, 17) and cluster.serves(operators_api, "MachineConfiguration"):
+        found = cluster.get(operators_api, "MachineConfiguration", "cluster") or {}
+        policy = (found.get("status", {}).get("nodeDisruptionPolicyStatus") or {}).get("clusterPolicies")
+    override = (4, 14) <= cluster.minor <= (4, 19) and cluster.get(
+        "v1", "ConfigMap", "image-registry-override-drain", cluster_inputs.MCO_NAMESPACE) is not None
+    return {"node_disruption_policy": policy, "single_node": cluster_inputs.single_node(cluster),
+            "override_drain": override}
+
+
+def _budgets(cluster):
+    """The PodDisruptionBudgets at which a drain would have to wait."""
+    if not cluster.serves("policy/v1", "PodDisruptionBudget"):
+        return
+    for budget in cluster.list("policy/v1", "PodDisruptionBudget"):
+        reason = predicates.pod_disruption_budget(budget)
+        if reason:
+            yield rollout.Blocker("PodDisruptionBudget", budget["metadata"]["name"], reason,
+                                  "The drain of a node that runs one of them waits until it does",
+                                  refuses=False, namespace=budget["metadata"]["namespace"])
+
+
+def _side_effects(trusted_ca_changes):
+    if not trusted_ca_changes:
+        return []
+    return ["The trusted CA reaches every node within two minutes without touching a pool; the pods of "
+            "openshift-apiserver are replaced one after the other."]
+
+
+# --- paused and resumed ------------------------------------------------------------------------------------------
+
+def pause(observer, _params, check_mode):
+    """Pause the pools that are not paused, each with the note that it was us."""
+    before = observer.pools()
+    chosen = [pool for pool in before if not pool["spec"].get("paused")]
+    body = {"metadata": {"annotations": {rollout.PAUSED_BY_US: observer.time()}}, "spec": {"paused": True}}
+    write = _patched if check_mode else functools.partial(_pause_one, observer.cluster)
+    return _switched(before, {pool["metadata"]["name"]: write(pool, body) for pool in chosen})
+
+
+def resume(observer, params, check_mode):
+    """Resume the pools that we paused, once one update of each node is enough."""
+    before = observer.pools()
+    chosen = [pool for pool in before if rollout.paused_by_us(pool)]
+    body = {"metadata": {"annotations": {rollout.PAUSED_BY_US: None}}, "spec": {"paused": False}}
+    after = {pool["metadata"]["name"]: _patched(pool, body) for pool in chosen}
+    if check_mode or not chosen:
+        return dict(_switched(before, after), late="")
+    late = _hold(observer, set(after), params["window_timeout"], params["poll_interval"])
+    if late and not params["even_if_late"]:
+        raise errors.TimedOut("The pools %s stay paused: %s" % (", ".join(sorted(after)), late), changed=False,
+                              pools=[_row(pool) for pool in before], late=late)
+    failure = None
+    for pool in chosen:
+        name = pool["metadata"]["name"]
+        try:
+            after[name] = observer.cluster.merge_patch(API, "MachineConfigPool", name, body)
+        except errors.Error as error:
+            after[name] = pool
+            failure = failure or error
+    result = dict(_switched(before, after), late=late)
+    if failure:
+        raise type(failure)(failure.message, **result)
+    if late:
+        raise errors.TimedOut("The pools %s are resumed, yet what they should have was not all there: %s What comes "
+                              "later is another update of every node." % (", ".join(sorted(after)), late), **result)
+    return result
+
+
+def _hold(observer, names, timeout, interval):
+    """Wait until the pools' configurations have the wanted content; return why they do not, or "".
+
+    Whatever goes wrong is only told, never raised: the pools must not stay paused for it.
+    """
+    try:
+        inputs = observer.inputs()
+        wanted = wanted_of(inputs, inputs.mirror_sets)
+
+        def check():
+            lacks = ["pool %s: %s." % (pool["metadata"]["name"], lack)
+                     for pool in observer.pools() if pool["metadata"]["name"] in names
+                     for lack in _lacks(observer, pool, wanted)]
+            return wait.Pending(" ".join(lacks)) if lacks else ""
+        return wait.poll(check, timeout, min(interval, 1.0), observer.clock)
+    except errors.Error as error:
+        return error.message
+
+
+def _lacks(observer, pool, wanted):
+    return machine_config.lacking(wanted, machine_config.files(observer.config(rollout.rendered_name(pool))))
+
+
+def _patched(pool, body):
+    """The pool as it will be, for check mode."""
+    annotations = dict(pool["metadata"].get("annotations") or {}, **body["metadata"]["annotations"])
+    return dict(pool, spec=dict(pool["spec"], **body["spec"]),
+                metadata=dict(pool["metadata"], annotations={k: v for k, v in annotations.items() if v is not None}))
+
+
+def _pause_one(cluster, pool, body):
+    """Pause the pool as it was read; read it again when somebody changed it meanwhile, and leave it if it is paused.
+
+    Without that an administrator who pauses a pool in the same second would find it resumed later.
+    """
+    name = pool["metadata"]["name"]
+    for attempt in range(CONFLICTS_BORNE):
+        if pool["spec"].get("paused"):
+            return pool
+        metadata = dict(body["metadata"], resourceVersion=pool["metadata"]["resourceVersion"])
+        try:
+            return cluster.merge_patch(API, "MachineConfigPool", name, dict(body, metadata=metadata))
+        except errors.Conflict:
+            if attempt == CONFLICTS_BORNE - 1:
+                raise
+            pool = cluster.get(API, "MachineConfigPool", name) or pool
+    return pool
+
+
+def _switched(before, after):
+    """The result of pausing and resuming: `after` holds the pools that are written, by name."""
+    rows = [(_row(pool), _row(after.get(pool["metadata"]["name"], pool))) for pool in before]
+    changed = [(old, new) for old, new in rows
+               if (old["paused"], old["paused_by_us"]) != (new["paused"], new["paused_by_us"])]
+    return {
+        "changed": bool(changed),
+        "pools": [new for _old, new in rows],
+        "diff": {"before": {row["name"]: {"paused": row["paused"]} for row, _new in changed},
+                 "after": {row["name"]: {"paused": row["paused"]} for _old, row in changed}},
+    }
+
+
+def _row(pool):
+    return {"name": pool["metadata"]["name"], "rendered": rollout.rendered_name(pool),
+            "paused": bool(pool["spec"].get("paused")), "paused_by_us": bool(rollout.paused_by_us(pool))}
+
+
+# --- waited ------------------------------------------------------------------------------------------------------
+
+def wait_for(observer, params, check_mode):
+    """Return when every node runs the wanted content; raise as soon as waiting cannot bring that about."""
+    inputs = observer.inputs()
+    vigil = Vigil(observer, inputs, wanted_of(inputs, inputs.mirror_sets), params["start_timeout"])
+    if check_mode:
+        outcome = vigil.look()
+        return outcome.details if isinstance(outcome, wait.Pending) else outcome
+    interval = max(params["poll_interval"], len(observer.nodes()) / NODES_PER_SECOND)
+
+    def check():
+        outcome = vigil.look()
+        return outcome if isinstance(outcome, wait.Pending) else vigil.look_again(min(interval, 1.0))
+    return wait.poll(check, params["timeout"], interval, observer.clock)
+
+
+class Vigil:
+    """Watches the pools until they are done, and remembers what it saw."""
+
+    def __init__(self, observer, inputs, wanted, start_timeout):
+        self._observer = observer
+        self._inputs = inputs
+        self._wanted = wanted
+        self._start_timeout = start_timeout
+        self._start = observer.clock.now()
+        self._first = {}  # node -> the configuration that it ran when it was first seen
+        self._targets = {}  # pool -> the configurations that its nodes were since told to run
+        self._drained = set()
+        self._texts = {}
+        self._timeline = []
+
+    def look_again(self, after):
+        """Look once more after so many seconds: pools and nodes are not read in the same moment."""
+        pauses = [wait.Pending("a second look")]
+        return wait.poll(lambda: pauses.pop() if pauses else (self.look(),), after, after, self._observer.clock)[0]
+
+    def look(self):
+        """The module's result when all pools are done, else Pending. Raises Degraded when waiting will not help."""
+        try:
+            pools, nodes = self._observer.pools(), self._observer.nodes()
+            standings = [rollout.standing(pool, members, _lacks(self._observer, pool, self._wanted))
+                         for pool, members in self._note(pools, rollout.members(pools, nodes))]
+        except errors.Unreachable as error:
+            return wait.Pending(error.message, timeline=self._timeline)
+        result = self._result(standings)
+        failures = [standing.failure for standing in standings if standing.failure]
+        if failures:
+            raise errors.Degraded(" ".join(failures), **result)
+        late = [pool for pool, standing in zip(pools, standings) if standing.late]
+        if late and self._observer.clock.now() - self._start >= self._start_timeout:
+            raise errors.Degraded("After %d seconds the wanted content is not in the configuration of pool %s. %s" % (
+                self._start_timeout, ", ".join(pool["metadata"]["name"] for pool in late),
+                " ".join(self._obstacles(late))), **result)
+        unfinished = [standing.text for standing in standings if not standing.done]
+        if unfinished:
+            return wait.Pending("; ".join(unfinished) + ".", **result)
+        return dict(result, warnings=[warning for standing in standings for warning in standing.warnings])
+
+    def _note(self, pools, belonging):
+        """Remember what the nodes are told and which are drained; returns (pool, its nodes) pairs."""
+        for pool in pools:
+            name = pool["metadata"]["name"]
+            targets = self._targets.setdefault(name, set())
+            for node in belonging[name]:
+                key = node["metadata"]["name"]
+                first = self._first.setdefault(key, predicates.annotation(node, "currentConfig"))
+                desired = predicates.annotation(node, "desiredConfig")
+                if desired not in ("", first):
+                    targets.add(desired)
+                if rollout.is_draining(node):
+                    self._drained.add(key)
+            yield pool, belonging[name]
+
+    def _result(self, standings):
+        for standing in standings:
+            if self._texts.get(standing.name) != standing.text:
+                self._texts[standing.name] = standing.text
+                self._timeline.append({"time": self._observer.time(), "pool": standing.name, "text": standing.text})
+        rows = [dict(standing.result(), rollouts=len(self._targets[standing.name])) for standing in standings]
+        return {"changed": False, "pools": rows, "rollouts": max(row["rollouts"] for row in rows),
+                "drains": len(self._drained), "timeline": self._timeline}
+
+    def _obstacles(self, pools):
+        """What keeps the wanted content out of these pools' configurations, one sentence each."""
+        cluster = self._observer.cluster
+        controller = cluster.get(API, "ControllerConfig", "machine-config-controller") or {}
+        if predicates.holds(controller, "TemplateControllerFailing"):
+            # Not its message: for a pull secret that cannot be read it quotes the whole secret.
+            yield ("ControllerConfig machine-config-controller is TemplateControllerFailing: nothing is rendered from "
+                   "the release's templates. Make sure that secret openshift-config/pull-secret is of type "
+                   "kubernetes.io/dockerconfigjson and holds a JSON document.")
+        sources = cluster.list(API, "MachineConfig", label_selector=machine_config.ROLE_LABEL)
+        explained = False
+        for pool in pools:
+            contents = machine_config.files(self._observer.config(rollout.rendered_name(pool)))
+            for sentence in machine_config.foreign_owners(
+                    sources, pool, self._wanted, contents, self._inputs.version):
+                explained = True
+                yield sentence
+        if not explained:
+            yield ("See what the controller says: oc logs -n %s deployment/machine-config-controller."
+                   % cluster_inputs.MCO_NAMESPACE)
+
+
+STATES = {"forecast": forecast, "paused": pause, "resumed": resume, "waited": wait_for}
+
+
+if __name__ == "__main__":
+    main()
