@@ -8,6 +8,7 @@ import json
 from unittest import mock
 
 from ansible.module_utils import basic
+from ansible.module_utils.common import warnings
 
 try:
     from ansible.module_utils.testing import patch_module_args
@@ -18,6 +19,7 @@ except ImportError:  # before ansible-core 2.19
 
 def run(module, capsys, args, cluster=None, check_mode=False, diff=False):
     """The result of `module` with `args`, as Ansible receives it; `cluster` takes the place of a connection."""
+    warnings._global_warnings.clear()  # they are the process's: those of an earlier run would show up again
     options = dict(args, _ansible_check_mode=check_mode, _ansible_diff=diff)
     with patch_module_args(options):
         try:
