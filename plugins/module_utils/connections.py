@@ -57,9 +57,17 @@ def display(place):
     return place.host if place.port == DEFAULT_PORTS[place.scheme] else "%s:%d" % (place.host, place.port)
 
 
-def tls_context(ca_files):
-    """The system's roots plus `ca_files` (paths of PEM files). Raises InvalidInput naming a file that cannot be used."""
+def tls_context(ca_files=(), ca_content=""):
+    """The system's roots plus `ca_files` (paths of PEM files) and `ca_content` (PEM text).
+
+    Raises InvalidInput naming what cannot be used.
+    """
     context = ssl.create_default_context()
+    if ca_content:
+        try:
+            context.load_verify_locations(cadata=ca_content)
+        except (ssl.SSLError, ValueError):
+            raise errors.InvalidInput("The given CA content is no PEM certificate (-----BEGIN CERTIFICATE-----).")
     for path in ca_files:
         try:
             context.load_verify_locations(cafile=path)
@@ -131,16 +139,24 @@ def explain(problem, name):
     """The exception to raise for an OSError or HTTPException met while talking to `name` (host[:port])."""
     if isinstance(problem, ssl.SSLCertVerificationError):
         remedy = TLS_REMEDIES.get(problem.verify_code, "OpenSSL says: %s." % problem.verify_message)
-        return Unusable("The TLS certificate of %s is not accepted. %s" % (name, remedy), registry=name)
+        return unusable(name, "The TLS certificate of %s is not accepted." % name, remedy)
     if isinstance(problem, ssl.SSLError) and problem.reason == "WRONG_VERSION_NUMBER":
-        return Unusable("%s does not speak TLS on this port. Check the port; registries are reached by https only."
-                                  % name, registry=name)
+        return unusable(name, "%s does not speak TLS on this port." % name, "Check the port; registries are reached by https only.")
     if isinstance(problem, socket.gaierror) and problem.errno != socket.EAI_AGAIN:
-        return Unusable("The name of %s is unknown. Check its spelling and this host's DNS." % name, registry=name)
+        return unusable(name, "The name of %s is unknown." % name, "Check its spelling and this host's DNS.")
     if str(problem).startswith("Tunnel connection failed"):  # http.client's only word for a proxy's refusal
-        return Unusable("The proxy refuses to connect to %s. Check HTTPS_PROXY, its credentials and NO_PROXY."
-                                  % name, registry=name)
-    return wait.Transient(errors.Unreachable("%s cannot be reached: %s." % (name, cause(problem)), registry=name))
+        return unusable(name, "The proxy refuses to connect to %s." % name, "Check HTTPS_PROXY, its credentials and NO_PROXY.")
+    return wait.Transient(failure(errors.Unreachable, "%s cannot be reached: %s." % (name, cause(problem)),
+                                  "Check host and port, the network between, and HTTPS_PROXY.", registry=name))
+
+
+def unusable(name, reason, remedy):
+    return failure(Unusable, reason, remedy, registry=name)
+
+
+def failure(kind, reason, remedy, **details):
+    """An error of a kind, with its two sentences also told apart for those who list them."""
+    return kind("%s %s" % (reason, remedy), reason=reason, remedy=remedy, **details)
 
 
 def cause(problem):
@@ -201,8 +217,8 @@ class Response:
 class Connections:
     """Kept-alive connections to any number of hosts, for any number of threads: never more than callers at a time."""
 
-    def __init__(self, ca_files=(), environ=os.environ, timeout=60):
-        self._context = tls_context(ca_files)
+    def __init__(self, context, environ=os.environ, timeout=60):
+        self._context = context
         self._environ = environ
         self._timeout = timeout
         self._idle = defaultdict(list)

@@ -9,6 +9,7 @@ holds no credential and no URL (redirects carry signatures).
 """
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import urllib.parse
 
 from . import connections, dockerconfigjson, errors, registry_auth, wait
 from .blob import CHUNK, Blob, Parts
+from .connections import failure
 from .image_manifest import ACCEPT, DIGEST, Manifest
 
 USER_AGENT = "disconnected.openshift"
@@ -37,18 +39,18 @@ class Registries:
     """The registries that one run talks to, by their host[:port].
 
     auth -- a parsed auth file (dockerconfigjson), looked up as containers/image does
-    ca_files -- PEM files trusted besides the system's roots
+    ca_files, ca_content -- PEM files and PEM text trusted besides the system's roots
     plain_http -- hosts spoken to without TLS: for tests on loopback
     patience -- seconds for which one request is tried again
     """
 
-    def __init__(self, auth=None, ca_files=(), plain_http=(), patience=30, timeout=60, clock=wait.SystemClock(),
-                 environ=os.environ):
+    def __init__(self, auth=None, ca_files=(), ca_content="", plain_http=(), patience=30, timeout=60,
+                 clock=wait.SystemClock(), environ=os.environ):
         self._auth = auth or {"auths": {}}
         self._plain_http = frozenset(plain_http)
         self._patience = patience
         self._clock = clock
-        self._connections = connections.Connections(ca_files, environ, timeout)
+        self._connections = connections.Connections(connections.tls_context(ca_files, ca_content), environ, timeout)
         self._registries = {}
         self._lock = threading.Lock()
 
@@ -63,7 +65,10 @@ class Registries:
         return iter(list(self._registries.values()))
 
     def _credentials(self, host):
-        return lambda repository: dockerconfigjson.credentials(self._auth, "%s/%s" % (host, repository))
+        @functools.lru_cache(maxsize=None)
+        def credentials(repository):
+            return dockerconfigjson.credentials(self._auth, "%s/%s" % (host, repository) if repository else host)
+        return credentials
 
     @property
     def requests(self):
@@ -102,8 +107,8 @@ class Registry:
         response = self._try_again("GET", self._base + "/v2/", repository, (), "/v2/")
         if response.status == 404:
             response.drain()
-            raise errors.NotFound("%s answers, but it is no registry: /v2/ does not exist there. Check host and port."
-                                  % self.host, registry=self.host, status=404)
+            raise failure(errors.NotFound, "%s answers, but it is no registry: /v2/ does not exist there." % self.host,
+                          "Check host and port.", registry=self.host, status=404)
         self._expect(response, (200,), repository, "/v2/")
         response.drain()
 
@@ -363,7 +368,7 @@ class Registry:
                                            registry=self.host, status=response.status)
                 raise wait.Transient(error, retry_after(response.headers))
             return response.status, body
-        return wait.retry(attempt, lambda: self._patience, self._clock)
+        return wait.retry(attempt, self.patience, self._clock)
 
     def _whole(self, response, limit, repository, what):
         chunks = []
@@ -404,23 +409,22 @@ class Registry:
         details = {"registry": self.host, "repository": repository, "status": status, "code": code}
         credentials = self._credentials(repository)
         if status == 401:
-            return errors.Unauthorized("%s: the registry does not accept %s (401). %s"
-                                       % (place, "the credentials" if credentials else "requests without credentials",
-                                          registry_auth.remedy(self.host, credentials)), **details)
+            refused = "the credentials" if credentials else "requests without credentials"
+            return failure(errors.Unauthorized, "%s: the registry does not accept %s (401)." % (place, refused),
+                           registry_auth.remedy(self.host, credentials), **details)
         if status == 403:
-            return errors.Unauthorized("%s: no right to %s (%s). Grant it to the user of the auth file's entry for %s."
-                                       % (place, action, told, self.host), **details)
+            return failure(errors.Unauthorized, "%s: no right to %s (%s)." % (place, action, told),
+                           "Grant it to the user of the auth file's entry for %s." % self.host, **details)
         if status == 404:
             return errors.NotFound("%s: %s does not exist (%s)." % (place, what or "the repository", told), **details)
-        if status == 429:
-            return errors.Unreachable("%s: the registry limits the rate of requests (429) and did not relent. "
-                                      "Use fewer workers, or try later." % place, **details)
         if status == 413:
-            return errors.Error("%s: cannot %s: it is too large for the registry or for a proxy before it (413). "
-                                "Raise the limit of the request body there." % (place, action), **details)
-        if status >= 500 or status == 408:
-            return errors.Unreachable("%s: cannot %s: the registry answers %s." % (place, action, told), **details)
-        return errors.Error("%s: cannot %s: the registry answers %s." % (place, action, told), **details)
+            return failure(errors.Error, "%s: cannot %s: it is too large for the registry or for a proxy before it (413)."
+                           % (place, action), "Raise the limit of a request's body there.", **details)
+        if status == 429:
+            return failure(errors.Unreachable, "%s: the registry limits the rate of requests (429) and did not relent." % place,
+                           "Use fewer workers, or try later.", **details)
+        kind = errors.Unreachable if status in TRANSIENT_STATUSES else errors.Error
+        return kind("%s: cannot %s: the registry answers %s." % (place, action, told), **details)
 
 
 def scope(repository, actions="pull"):

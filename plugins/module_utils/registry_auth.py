@@ -15,6 +15,7 @@ import urllib.parse
 from collections import defaultdict, namedtuple
 
 from . import errors
+from .connections import failure
 
 Challenge = namedtuple("Challenge", "scheme parameters")
 Token = namedtuple("Token", "text renew_at")
@@ -44,7 +45,7 @@ def challenges(values):
 
 def basic(credentials):
     """The Authorization header for a (user, password) pair."""
-    return "Basic " + base64.b64encode(":".join(credentials).encode("utf-8")).decode("ascii")
+    return "Basic " + base64.b64encode(":".join(credentials).encode("utf-8", "surrogateescape")).decode("ascii")
 
 
 def token_url(challenge, scopes):
@@ -120,18 +121,17 @@ class Authentication:
         url = token_url(challenge, scopes)
         server = urllib.parse.urlsplit(url).netloc.rpartition("@")[2]
         if not url.startswith("https://") and not self._plain:
-            raise errors.Unreachable("%s sends its clients to a token server without TLS (%s); credentials do not go there. "
-                                     "Correct the registry's token realm." % (self._name, server), registry=self._name)
+            raise failure(errors.Unauthorized, "%s sends its clients to a token server without TLS (%s); credentials do not "
+                          "go there." % (self._name, server), "Correct the registry's token realm.", registry=self._name)
         status, body = self._fetch(url, {"Authorization": basic(credentials)} if credentials else {})
         token = parse_token(body, self._clock.now()) if status == 200 else None
         if token is not None:
             return token
         if status in (400, 401, 403):
-            raise errors.Unauthorized(
-                "The token server %s of %s does not accept %s for %s. %s"
-                % (server, self._name, "the credentials" if credentials else "a request without credentials",
-                   " and ".join(scopes) or "a login", remedy(self._name, credentials)),
-                registry=self._name, status=status)
+            raise failure(errors.Unauthorized, "The token server %s of %s does not accept %s for %s."
+                          % (server, self._name, "the credentials" if credentials else "a request without credentials",
+                             " and ".join(scopes) or "a login"),
+                          remedy(self._name, credentials), registry=self._name, status=status)
         raise errors.Unreachable("The token server %s of %s answers %d without a token." % (server, self._name, status),
                                  registry=self._name, status=status)
 

@@ -61,6 +61,23 @@ def mirror(orders, registries, workers=8, rounds=3, progress=None, clock=wait.Sy
     return [job.verdict() for job in jobs]
 
 
+def digests(references, registries, workers=8):
+    """({reference: digest}, {reference: reason}) for references by tag: what each is now, or why that is not known."""
+    crew = Crew(workers)
+    known = {}
+
+    def ask(_task, reference):
+        image = image_ref.parse(reference)
+        digest = registries[image.registry].digest(image.path, image.tag or "latest")
+        if digest is None:
+            raise errors.NotFound("%s does not exist." % reference)
+        known[reference] = digest
+
+    tasks = {reference: crew.start(0, ask, reference) for reference in references}
+    crew.run()
+    return known, {reference: task.error.message for reference, task in tasks.items() if task.error is not None}
+
+
 def may_pass(error):
     """True if what an image failed with can be mended by trying again."""
     if error is None or isinstance(error, connections.Unusable):

@@ -1,0 +1,40 @@
+# Copyright: (c) 2026, the disconnected.openshift maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How modules are told to reach registries: the options of the doc fragment `registry`, and what is made of them."""
+from __future__ import annotations
+
+from . import dockerconfigjson, errors, secrets
+from .registry import Registries
+
+ARGUMENT_SPEC = dict(
+    auth_file=dict(type="path"),
+    ca_files=dict(type="list", elements="path", default=[]),
+    ca_content=dict(default=""),
+    plain_http=dict(type="list", elements="str", default=[]),
+)
+
+
+def connect(module, auth=None, **settings):
+    """Registries as the module's options ask for them; `auth` is a document to use instead of that in auth_file."""
+    params = module.params
+    if auth is None and params["auth_file"]:
+        auth = read_auth_file(params["auth_file"])
+    if auth is not None:
+        secrets.protect(module, *dockerconfigjson.secrets(auth))
+    return Registries(auth, params["ca_files"], params["ca_content"], params["plain_http"], **settings)
+
+
+def read_auth_file(path):
+    """The parsed auth file. Raises InvalidInput naming the file and what is wrong with it, never what it holds."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except FileNotFoundError:
+        raise errors.InvalidInput("The auth file %s does not exist on this host." % path)
+    except (OSError, UnicodeDecodeError):
+        raise errors.InvalidInput("The auth file %s cannot be read by this user." % path)
+    try:
+        return dockerconfigjson.parse(text)
+    except errors.InvalidInput as error:
+        raise errors.InvalidInput("The auth file %s: %s" % (path, error.message))

@@ -1,0 +1,339 @@
+# Copyright: (c) 2026, the disconnected.openshift maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mirror_plan
+short_description: List every image that a disconnected cluster needs, and where it goes
+description:
+  - Reads release images and Operator catalogs in their registries and lists each image that they refer to as data, with its
+    source by digest, and its repository and tag on the mirror registry. Nothing is copied.
+  - Repositories and tags on the mirror are those that C(oc adm release mirror) and C(oc adm catalog mirror) choose, so that
+    what these commands have mirrored counts as present.
+  - Includes the Sigstore signature of a release image, if it has one, which clusters from 4.21 on want to see.
+  - Returns with it what the cluster must be told, as rules for M(disconnected.openshift.image_mirror_sets), and the catalog
+    sources that the catalogs become.
+author:
+  - The disconnected.openshift maintainers
+extends_documentation_fragment:
+  - disconnected.openshift.attributes
+  - disconnected.openshift.registry
+attributes:
+  check_mode:
+    support: full
+    details: The plan is made and returned; only O(dest) is not written.
+  diff_mode:
+    support: full
+options:
+  registry:
+    description: The mirror registry, C(host[:port]), exactly as the cluster shall name it. It is not talked to.
+    type: str
+    required: true
+  release_images:
+    description: Release images, by digest or tag, such as V(quay.io/openshift-release-dev/ocp-release:4.16.30-x86_64).
+    type: list
+    elements: str
+    default: []
+  release_repository:
+    description: Repository on the mirror for releases. A release image and all its components go there.
+    type: str
+    default: ocp/release
+  catalogs:
+    description:
+      - Index images of Operator catalogs, such as V(registry.redhat.io/redhat/redhat-operator-index:v4.16).
+      - The catalog is read from the linux/amd64 image of the index; the index and all that it names are planned for every
+        architecture that they have.
+      - File-based catalogs are read. Those that hold YAML need PyYAML on the host where the module runs.
+    type: list
+    elements: str
+    default: []
+  catalog_namespace:
+    description: Namespace on the mirror for the images of catalogs.
+    type: str
+    default: olm
+  images:
+    description: Other images, by digest or tag. They keep their path and tag; one by digest alone gets a tag from its name.
+    type: list
+    elements: str
+    default: []
+  dest:
+    description:
+      - Path of a file to write the plan to, as JSON, for O(disconnected.openshift.mirror_images#module:plan_file).
+      - When the file is there and its releases and catalogs are still the same, their contents are taken from it instead of
+        being read again.
+    type: path
+  workers:
+    description: How many requests run at a time while tags are looked up.
+    type: int
+    default: 8
+seealso:
+  - module: disconnected.openshift.mirror_images
+  - module: disconnected.openshift.image_mirror_sets
+"""
+
+EXAMPLES = r"""
+- name: Plan a release, a catalog and an application
+  disconnected.openshift.mirror_plan:
+    registry: mirror.example.com:8443
+    release_images:
+      - quay.io/openshift-release-dev/ocp-release:4.16.30-x86_64
+    catalogs:
+      - registry.redhat.io/redhat/redhat-operator-index:v4.16
+    images:
+      - quay.io/example/shop:1.4
+    auth_file: ~/.config/disconnected.openshift/auth.json
+  register: mirror_plan_result
+
+- name: Show how much it is
+  ansible.builtin.debug:
+    var: mirror_plan_result.totals
+"""
+
+RETURN = r"""
+plan:
+  description: Every image, each target once, in the order releases, catalogs, images.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    source:
+      description: Where the image is, by its digest. By its tag if the tag could not be looked up; see RV(unresolved).
+      type: str
+      sample: quay.io/openshift-release-dev/ocp-v4.0-art-dev@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+    source_tag:
+      description: The tag by which it was asked for; empty if it was by its digest.
+      type: str
+    target:
+      description: Where it goes, by tag.
+      type: str
+      sample: mirror.example.com:8443/ocp/release:4.16.30-x86_64-cli
+    kind:
+      description: One of V(release), V(component), V(signature), V(catalog), V(operand), V(image).
+      type: str
+    origin:
+      description: The release image or catalog that asks for it, or V(images).
+      type: str
+mirrors:
+  description: What the nodes must be told, for O(disconnected.openshift.image_mirror_sets#module:mirrors).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    source:
+      description: A repository that images are pulled from.
+      type: str
+    mirrors:
+      description: The repositories on the mirror that hold the same.
+      type: list
+      elements: str
+    by:
+      description: V(digest), or V(tag) for repositories whose images were asked for by tag.
+      type: str
+catalog_sources:
+  description: What each catalog becomes in the cluster.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: A name for the object, made from the index image's.
+      type: str
+    image:
+      description: The index image on the mirror, by tag.
+      type: str
+    digest:
+      description: The index image's digest.
+      type: str
+    source:
+      description: The index image as it was asked for.
+      type: str
+repositories:
+  description: The repositories on the mirror that the plan fills, as paths without the registry.
+  returned: success
+  type: list
+  elements: str
+totals:
+  description: How many images there are, in all under C(images) and of each kind.
+  returned: success
+  type: dict
+unresolved:
+  description: Images whose tag could not be looked up. They are tried again when the plan is carried out.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    source:
+      description: The image by its tag.
+      type: str
+    target:
+      description: Where it would go.
+      type: str
+    reason:
+      description: Why its tag could not be looked up.
+      type: str
+"""
+
+import json
+import os
+import tempfile
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils import (
+    errors, image_files, image_ref, mirror_plan, operator_catalog, registry_inputs, release_payload, transfer,
+)
+
+FORMAT = 1
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=dict(
+            registry_inputs.ARGUMENT_SPEC,
+            registry=dict(required=True),
+            release_images=dict(type="list", elements="str", default=[]),
+            release_repository=dict(default="ocp/release"),
+            catalogs=dict(type="list", elements="str", default=[]),
+            catalog_namespace=dict(default="olm"),
+            images=dict(type="list", elements="str", default=[]),
+            dest=dict(type="path"),
+            workers=dict(type="int", default=8),
+        ),
+        supports_check_mode=True,
+    )
+    try:
+        image_ref.check_mirror_registry(module.params["registry"])
+        result = Planner(module).result()
+    except errors.Error as error:
+        module.fail_json(**error.result())
+    module.exit_json(**result)
+
+
+class Planner:
+    """Reads what the options name and makes the plan of it."""
+
+    def __init__(self, module):
+        self._module = module
+        self._params = module.params
+        self._registries = registry_inputs.connect(module)
+        self._releases = [image_ref.parse(text) for text in self._params["release_images"]]
+        self._catalogs = [image_ref.parse(text) for text in self._params["catalogs"]]
+        self._images = [image_ref.parse(text) for text in self._params["images"]]
+
+    def result(self):
+        inputs = self._inputs()
+        before = read_plan(self._params["dest"])
+        wishes = wishes_of(before) if before and before["inputs"] == inputs else self._read()
+        digests, reasons = transfer.digests(
+            sorted({str(wish.reference) for wish in wishes if not wish.reference.digest}), self._registries,
+            self._params["workers"])
+        plan = mirror_plan.items(wishes, digests)
+        unresolved = [dict(source=item.source, target=item.target, reason=reasons[item.source])
+                      for item in mirror_plan.unresolved(plan)]
+        for each in unresolved:
+            self._module.warn("Not found yet, and tried again when mirroring: %s" % each["reason"])
+        document = {"format": FORMAT, "inputs": inputs, "items": [item._asdict() for item in plan]}
+        result = dict(
+            changed=self._params["dest"] is not None and document != before,
+            plan=document["items"],
+            mirrors=mirror_plan.mirror_rules(plan),
+            catalog_sources=mirror_plan.catalog_sources(plan),
+            repositories=mirror_plan.repositories(plan),
+            totals=mirror_plan.totals(plan),
+            unresolved=unresolved,
+        )
+        if result["changed"]:
+            result["diff"] = dict(before=lines(before), after=lines(document), before_header=self._params["dest"],
+                                  after_header=self._params["dest"])
+            if not self._module.check_mode:
+                write_plan(self._module, self._params["dest"], document)
+        return result
+
+    def _inputs(self):
+        """What the plan is made from, exactly: when it is the same again, so is the plan but for tags that have moved."""
+        return {
+            "registry": self._params["registry"],
+            "release_repository": self._params["release_repository"],
+            "catalog_namespace": self._params["catalog_namespace"],
+            "releases": [self._pinned(image) for image in self._releases],
+            "catalogs": [self._pinned(image) for image in self._catalogs],
+            "images": [str(image) for image in self._images],
+        }
+
+    def _pinned(self, image):
+        """An input as path:tag@digest; raises NotFound if it does not exist."""
+        digest = image.digest or self._registries[image.registry].digest(image.path, image.tag or "latest")
+        if digest is None:
+            raise errors.NotFound("%s does not exist. Check its name and tag." % image)
+        return "%s@%s" % (str(image).partition("@")[0], digest)
+
+    def _read(self):
+        wishes = []
+        for image in self._releases:
+            wishes += self._release(image)
+        for image in self._catalogs:
+            wishes += self._catalog(image)
+        return wishes + [mirror_plan.image_wish(image, self._params["registry"]) for image in self._images]
+
+    def _release(self, reference):
+        registry = self._registries[reference.registry]
+        image, top = image_files.open_image(registry, reference.path, reference.digest or reference.tag or "latest")
+        architecture = release_payload.MULTI if top.is_index else image.architecture
+        release = release_payload.parse(image.read(release_payload.FILES), architecture, str(reference))
+        pinned = reference.with_digest(top.digest)
+        place = self._params["registry"], self._params["release_repository"]
+        wishes = mirror_plan.release_wishes(pinned, release, *place)
+        if registry.digest(reference.path, release_payload.signature_tag(top.digest)):
+            wishes.append(mirror_plan.signature_wish(pinned, *place))
+        return wishes
+
+    def _catalog(self, reference):
+        registry = self._registries[reference.registry]
+        image, _top = image_files.open_image(registry, reference.path, reference.digest or reference.tag or "latest")
+        directory = operator_catalog.directory(image.labels, str(reference))
+        reader = operator_catalog.Reader(directory, str(reference))
+        image.walk(directory, reader.take)
+        wishes, problems = mirror_plan.catalog_wishes(reference, reader.catalog().images, self._params["registry"],
+                                                      self._params["catalog_namespace"])
+        for problem in problems:
+            self._module.warn(problem)
+        return wishes
+
+
+def read_plan(path):
+    """The document in a plan file, or None if there is none of this format."""
+    try:
+        with open(path or "", encoding="utf-8") as file:
+            document = json.load(file)
+    except (OSError, ValueError):
+        return None
+    return document if isinstance(document, dict) and document.get("format") == FORMAT else None
+
+
+def wishes_of(document):
+    """The Wishes that a plan file's items were made of."""
+    wishes = []
+    for item in document["items"]:
+        source = image_ref.parse(item["source"])
+        if item["source_tag"]:
+            source = source.with_tag(item["source_tag"])
+        wishes.append(mirror_plan.Wish(source, image_ref.parse(item["target"]), item["kind"], item["origin"]))
+    return wishes
+
+
+def write_plan(module, path, document):
+    descriptor, temporary = tempfile.mkstemp(dir=module.tmpdir)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(document, file, indent=1)
+        file.write("\n")
+    module.atomic_move(temporary, path)
+
+
+def lines(document):
+    """A plan as people compare it."""
+    return "".join("%s -> %s\n" % (item["source"], item["target"]) for item in (document or {"items": []})["items"])
+
+
+if __name__ == "__main__":
+    main()
