@@ -117,9 +117,8 @@ def authorities(data, path=None, registry=None, now=None):
 def expiring(certificates, days=30, now=None):
     """A sentence for each certificate that expires within so many days."""
     limit = (now or datetime.datetime.now(datetime.timezone.utc)) + datetime.timedelta(days=days)
-    return ["%s expires at %s: renew it, and trust the new one, before." % (certificate.subject,
-                                                                           _iso(certificate.not_after))
-            for certificate in certificates if certificate.not_after < limit]
+    return ["%s expires at %s: renew it, and trust the new one, before." % (each.subject, _iso(each.not_after))
+            for each in certificates if each.not_after < limit]
 
 
 def _check(certificate, now):

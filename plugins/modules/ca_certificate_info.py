@@ -12,7 +12,7 @@ description:
     certificate that is not a CA's, one that has expired, or one that is not valid yet.
   - Returns the same certificates in one form, PEM, each once, ready to be installed.
 author:
-  - The disconnected.openshift maintainers
+  - The disconnected.openshift maintainers (!UNKNOWN)
 extends_documentation_fragment:
   - disconnected.openshift.attributes
 attributes:

@@ -19,7 +19,7 @@ description:
     clusters with a hosted control plane, whose nodes do not take their pull secret from there.
   - A change makes the nodes take the new file one after the other, without drain or reboot.
 author:
-  - The disconnected.openshift maintainers
+  - The disconnected.openshift maintainers (!UNKNOWN)
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - disconnected.openshift.cluster

@@ -20,7 +20,7 @@ description:
   - New digest mirrors make the nodes reload CRI-O. Tag mirrors, and removing a mirror, make them drain as well. See
     M(disconnected.openshift.machine_config_rollout) for the forecast.
 author:
-  - The disconnected.openshift maintainers
+  - The disconnected.openshift maintainers (!UNKNOWN)
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - disconnected.openshift.cluster

@@ -18,7 +18,7 @@ description:
     under the same key are kept next to ours; when our CA is renewed, the new certificates replace those that were ours.
   - Nodes are neither drained nor restarted by it. The C(openshift-apiserver) pods roll out, which takes a few minutes.
 author:
-  - The disconnected.openshift maintainers
+  - The disconnected.openshift maintainers (!UNKNOWN)
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - disconnected.openshift.cluster
