@@ -189,6 +189,13 @@ class Shelf:
         }
         return self._manifest(path, OCI.manifest, manifest, image.digest.replace(":", "-") + ".sig", "")
 
+    def resolve(self, reference: str) -> str:
+        """A reference by tag as the reference by digest that it stands for now; one by digest as it is."""
+        if "@" in reference:
+            return reference
+        repository, _colon, tag = reference.rpartition(":")
+        return f"{repository}@{self._repositories[repository.partition('/')[2]].tags[tag]}"
+
     def write(self, storage: Path) -> None:
         """Fill the storage directory of a docker-registry (`rootdirectory`), which may be running."""
         root = storage / "docker/registry/v2"
