@@ -126,6 +126,11 @@ def choose_kinds(served_kinds, version=None, existing_objects=(), by=("digest",)
     return kinds
 
 
+def kinds_of(version=None):
+    """The Kinds that a cluster of this version has for certain, with nothing else to mind."""
+    return Kinds(IDMS, ITMS) if _release(version) >= _MIRROR_SETS else Kinds(ICSP, None)
+
+
 def objects_for(rules, kinds, name, labels=None):
     """The documents that carry these rules: one for the digests, one for the tags, more where one would be too large.
 

@@ -222,9 +222,8 @@ def describe(registry):
     steps = [mirror.location + when[mirror.pull_from_mirror] + (", unverified" if mirror.insecure else "")
              for mirror in registry.mirrors]
     if registry.blocked:
-        steps.append("nothing else, since it is blocked")
-    else:
-        steps.append((registry.location or "the source itself") + (", unverified" if registry.insecure else ""))
+        return registry.prefix + (" is pulled from %s alone" % ", then ".join(steps) if steps else " is blocked")
+    steps.append((registry.location or "the source itself") + (", unverified" if registry.insecure else ""))
     return "%s is pulled from %s" % (registry.prefix, ", then ".join(steps))
 
 
