@@ -120,16 +120,17 @@ class Kubelet:
                 self._begin(f"{uid} end", self._end(pod))
         elif not pod["spec"].get("nodeName"):
             self._schedule(pod)
-        elif pod.get("status", {}).get("phase", "Pending") == "Pending":
+        elif pod.get("status", {}).get("phase", "Pending") == "Pending" and self._store.item("nodes", pod["spec"]["nodeName"]):
             self._begin(uid, self._run(pod))
 
     def _node(self, event: str, node: dict) -> None:
-        """A node that came or changed may take what found no place."""
-        if event == "DELETED" or node.get("spec", {}).get("unschedulable"):
+        """A node that came or changed may take what found no place; one that came starts what waits for it."""
+        if event == "DELETED":
             return
         for item in list(self._store.items("pods")):
-            if not item.object["spec"].get("nodeName") and "deletionTimestamp" not in item.object["metadata"]:
-                self._schedule(item.object)
+            bound = item.object["spec"].get("nodeName")
+            if bound is None or (event == "ADDED" and bound == node["metadata"]["name"]):
+                self._pod("MODIFIED", item.object)
 
     def _begin(self, name: str, work: Coroutine[None, None, None]) -> None:
         if name in self._tasks:

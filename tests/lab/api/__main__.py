@@ -46,7 +46,7 @@ async def bare(directory: Path, version: str = "4.16", nodes: tuple[str, ...] = 
     kubelet = Kubelet(store, Scale(), directory / "nodes")
     kubelet.start()
     tokens = {f"sha256~{secrets.token_urlsafe(32)}": user for user in (access.ADMIN, access.VIEWER, access.NOBODY)}
-    server = await serve(store, authority.server_context(directory, "api"), tokens, kubelet, port)
+    server = await serve(store, authority.server_context(directory, "api"), tokens, kubelet, port, authority.certificate)
     for token, user in list(tokens.items()):
         suffix = "" if user is access.ADMIN else f"-{user.name}"
         write_kubeconfig(directory / f"kubeconfig{suffix}", server.url, authority.certificate, user.name, token)

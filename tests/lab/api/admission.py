@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 
 from . import schema, shapes
+from .gojson import json_error
 from .errors import Cause, Refusal, bad_request, invalid
 from .resources import Resource
 
@@ -19,12 +19,39 @@ MEBIBYTE = 1 << 20
 DOCKER_CONFIG_JSON = "kubernetes.io/dockerconfigjson"
 
 _CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
+_NAME_PART = (
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
+    "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+)
+_LABEL_VALUE_RULE = (
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end "
+    "with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+    "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+)
+_FINALIZER_RULE = "name is neither a standard finalizer name nor is it fully qualified"
+_STANDARD_FINALIZERS = ("orphan", "foregroundDeletion", "kubernetes")
+_SECRET_KEYS = {
+    DOCKER_CONFIG_JSON: (".dockerconfigjson",),
+    "kubernetes.io/dockercfg": (".dockercfg",),
+    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+}
+_BASIC_AUTH = "kubernetes.io/basic-auth"
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 _LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 _QUALIFIED_NAME = re.compile(rf"({_SUBDOMAIN}/)?([A-Za-z0-9][-A-Za-z0-9_.]{{0,61}})?[A-Za-z0-9]")
 _NAMED_AS_LABEL = ("namespaces", "services")
 _ANY_PATH_SEGMENT = re.compile(r"(?!\.{1,2}\Z)[^/%]+")  # what roles and users may be called
+_TEMPLATES = {
+    "daemonsets.apps": "spec.template",
+    "deployments.apps": "spec.template",
+    "replicasets.apps": "spec.template",
+    "statefulsets.apps": "spec.template",
+    "jobs.batch": "spec.template",
+    "cronjobs.batch": "spec.jobTemplate.spec.template",
+}
 _POD_MAY_CHANGE = ("image", "activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds")
 
 
@@ -42,22 +69,45 @@ def complete(resource: Resource, obj: dict) -> None:
         obj.setdefault("status", {}).setdefault("phase", "Active")
     elif resource.key == "pods":
         _complete_pod(obj)
+    elif template := _template(resource, obj):
+        _complete_pod_spec(template.setdefault("spec", {}))
+        obj.setdefault("status", {})
+        if resource.key == "deployments.apps":
+            obj["spec"].setdefault("strategy", {}).setdefault("type", "RollingUpdate")
+            if obj["spec"]["strategy"]["type"] == "RollingUpdate":
+                obj["spec"]["strategy"].setdefault("rollingUpdate", {"maxUnavailable": "25%", "maxSurge": "25%"})
+        elif resource.key == "jobs.batch":
+            obj["spec"].setdefault("completionMode", "NonIndexed")
+            obj["spec"].setdefault("podReplacementPolicy", "TerminatingOrFailed")
     if resource.key in ("configmaps", "secrets") and obj.get("data") == {}:
         del obj["data"]
 
 
+def _template(resource: Resource, obj: dict) -> dict | None:
+    """The pod template of a workload, or None."""
+    found: object = obj
+    for step in _TEMPLATES.get(resource.key, "").split("."):
+        found = found.get(step) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else None
+
+
 def _complete_pod(pod: dict) -> None:
     spec = pod.setdefault("spec", {})
-    spec.setdefault("securityContext", {})
     account = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
     spec["serviceAccountName"] = spec["serviceAccount"] = account
+    spec.setdefault("enableServiceLinks", True)
+    _complete_pod_spec(spec)
+    pod.setdefault("status", {}).setdefault("phase", "Pending")
+    pod["status"].setdefault("qosClass", "BestEffort")
+
+
+def _complete_pod_spec(spec: dict) -> None:
+    spec.setdefault("securityContext", {})
     for container in spec.get("containers", []) + spec.get("initContainers", []):
         container.setdefault("resources", {})
         image = container.get("image", "")
         latest = image.endswith(":latest") or not re.search(r"[:@][^/]*\Z", image)
         container.setdefault("imagePullPolicy", "Always" if latest else "IfNotPresent")
-    pod.setdefault("status", {}).setdefault("phase", "Pending")
-    pod["status"].setdefault("qosClass", "BestEffort")
 
 
 def validate(resource: Resource, obj: dict, old: dict | None = None) -> None:
@@ -81,11 +131,21 @@ def decode_native(resource: Resource, obj: dict) -> None:
 
     for path, wanted, found in schema.type_errors(shapes.of(resource), obj):
         go_type = {"object": "struct", "array": "slice", "boolean": "bool", "integer": "int"}.get(wanted, wanted)
-        raise unreadable(f"json: cannot unmarshal {found} into Go struct field {resource.kind}.{path} of type {go_type}")
+        found = {"integer": "number", "boolean": "bool"}.get(found, found)
+        raise unreadable(f"json: cannot unmarshal {found} into Go struct field {_go_field(resource, path)} of type {go_type}")
     for name in {"secrets": ("data",), "configmaps": ("binaryData",)}.get(resource.key, ()):
         for text in (obj.get(name) or {}).values():
             if (position := _bad_base64(text)) is not None:
                 raise unreadable(f"illegal base64 data at input byte {position}")
+
+
+def _go_field(resource: Resource, path: str) -> str:
+    """A field as Go's decoder names it: ConfigMap.data for an entry of it, PodSpec.spec.nodeName."""
+    first, *rest = re.sub(r"\[\d+\]", "", path).split(".")
+    if first in ("data", "binaryData", "stringData") or not rest:
+        return f"{resource.kind}.{first}"
+    holder = {"metadata": "ObjectMeta", "spec": f"{resource.kind}Spec", "status": f"{resource.kind}Status"}
+    return f"{holder.get(first, resource.kind)}.{'.'.join([first, *rest])}"
 
 
 def _bad_base64(text: str) -> int | None:
@@ -107,16 +167,17 @@ def _metadata(resource: Resource, metadata: dict) -> list[Cause]:
         causes.append(Cause("metadata.name", f'Invalid value: "{name}": {why}'))
     for key, value in (metadata.get("labels") or {}).items():
         if not _QUALIFIED_NAME.fullmatch(key):
-            causes.append(Cause("metadata.labels", f'Invalid value: "{key}": name part must consist of alphanumeric '
-                                "characters, '-', '_' or '.', and must start and end with an alphanumeric character"))
-        if len(value) > 63 or not _LABEL_VALUE.fullmatch(value):
-            causes.append(Cause("metadata.labels", f'Invalid value: "{value}": a valid label must be an empty string or '
-                                "consist of at most 63 alphanumeric characters, '-', '_' or '.', and must start and end "
-                                "with an alphanumeric character"))
+            causes.append(Cause("metadata.labels", f'Invalid value: "{key}": {_NAME_PART}'))
+        if len(value) > 63:
+            causes.append(Cause("metadata.labels", f'Invalid value: "{value}": must be no more than 63 characters'))
+        elif not _LABEL_VALUE.fullmatch(value):
+            causes.append(Cause("metadata.labels", f'Invalid value: "{value}": {_LABEL_VALUE_RULE}'))
     for key in metadata.get("annotations") or {}:
         if not _QUALIFIED_NAME.fullmatch(key.lower()):
-            causes.append(Cause("metadata.annotations", f'Invalid value: "{key}": name part must consist of alphanumeric '
-                                "characters, '-', '_' or '.', and must start and end with an alphanumeric character"))
+            causes.append(Cause("metadata.annotations", f'Invalid value: "{key}": {_NAME_PART}'))
+    for index, finalizer in enumerate(metadata.get("finalizers") or []):
+        if "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
+            causes.append(Cause(f"metadata.finalizers[{index}]", f'Invalid value: "{finalizer}": {_FINALIZER_RULE}'))
     return causes
 
 
@@ -125,6 +186,8 @@ def _bad_name(resource: Resource, name: str) -> str:
     if resource.group in ("rbac.authorization.k8s.io", "user.openshift.io"):
         return "" if _ANY_PATH_SEGMENT.fullmatch(name) else "may not be '.' or '..' and may not contain '/' or '%'"
     if resource.key in _NAMED_AS_LABEL:
+        if "." in name:
+            return "must not contain dots"
         if len(name) > 63:
             return "must be no more than 63 characters"
         if not re.fullmatch(_LABEL, name):
@@ -151,16 +214,10 @@ def _native(resource: Resource, obj: dict) -> list[Cause]:
         return _config_map(obj)
     if resource.key == "pods":
         return _pod_spec(obj["spec"], "spec")
-    template = {"cronjobs.batch": "spec.jobTemplate.spec.template", "jobs.batch": "spec.template"}.get(
-        resource.key, "spec.template" if resource.group == "apps" else ""
-    )
     causes = _required(shapes.of(resource), obj, "")
+    template = _template(resource, obj)
     if template and not causes:
-        found = obj
-        for step in template.split("."):
-            found = found.get(step) or {}
-        if found:
-            causes += _pod_spec(found.get("spec") or {}, f"{template}.spec")
+        causes += _pod_spec(template.get("spec") or {}, f"{_TEMPLATES[resource.key]}.spec")
     return causes
 
 
@@ -204,58 +261,24 @@ def _config_map(obj: dict) -> list[Cause]:
     for key in data.keys() & binary.keys():
         causes.append(Cause(f"data[{key}]", f'Invalid value: "{key}": duplicate of key present in binaryData'))
     size = sum(len(value.encode()) for value in data.values()) + sum(map(_decoded_size, binary.values()))
-    return causes + _too_long("", size)
+    return causes + _too_long("[]", size)
 
 
 def _secret(obj: dict) -> list[Cause]:
     data = obj.get("data") or {}
     causes = _config_keys("data", data) + _too_long("data", sum(map(_decoded_size, data.values())))
-    if obj.get("type") == DOCKER_CONFIG_JSON:
-        field = "data[.dockerconfigjson]"
-        if ".dockerconfigjson" not in data:
-            causes.append(Cause(field, "Required value", "FieldValueRequired"))
-        elif why := json_error(base64.b64decode(data[".dockerconfigjson"])):
-            causes.append(Cause(field, f'Invalid value: "<secret contents redacted>": {why}'))
+    kind = obj.get("type", "")
+    required = ("username", "password") if kind == _BASIC_AUTH and not {"username", "password"} & data.keys() else ()
+    for key in _SECRET_KEYS.get(kind, required):
+        if key not in data:
+            causes.append(Cause(f"data[{key}]", "Required value", "FieldValueRequired"))
+        elif "docker" in kind and (why := json_error(base64.b64decode(data[key]))):
+            causes.append(Cause(f"data[{key}]", f'Invalid value: "<secret contents redacted>": {why}'))
     return causes
 
 
 def _decoded_size(text: str) -> int:
     return len(base64.b64decode(text))
-
-
-def json_error(document: bytes) -> str:
-    """Why a document is no JSON object, in the words of Go's decoder, or ""."""
-    try:
-        text = document.decode()
-        value = json.loads(text, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        return _in_words_of_go(error)
-    except ValueError:
-        return "invalid character 'N' looking for beginning of value"
-    if isinstance(value, dict) or value is None:
-        return ""
-    found = {list: "array", str: "string", bool: "bool"}.get(type(value), "number")
-    return f"json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(name)
-
-
-def _in_words_of_go(error: json.JSONDecodeError) -> str:
-    rest = error.doc[error.pos :].lstrip()
-    if not rest or error.msg.startswith("Unterminated string"):
-        return "unexpected end of JSON input"
-    inside_object = error.doc[: error.pos].count("{") > error.doc[: error.pos].count("}")
-    where = {
-        "Extra data": "after top-level value",
-        "Expecting value": "looking for beginning of value",
-        "Expecting ':' delimiter": "after object key",
-        "Expecting ',' delimiter": "after object key:value pair" if inside_object else "after array element",
-        "Invalid control character at": "in string literal",
-    }.get(error.msg, "looking for beginning of object key string")
-    shown = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "'": "\\'"}.get(rest[0], rest[0])
-    return f"invalid character '{shown}' {where}"
 
 
 def _pod_spec(spec: dict, path: str) -> list[Cause]:

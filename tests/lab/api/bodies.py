@@ -12,13 +12,18 @@ import yaml
 
 from . import patch, protobuf
 from .errors import Refusal, bad_request, unsupported_media_type
+from .gojson import json_error
 from .resources import Resource
 
 LIMIT = 3 * (1 << 20)  # bytes, as the real server's
+_SUMMARY = 30  # bytes of a bad body that go into the answer
 
 
-def read(body: bytes, content_type: str) -> object:
-    """What a body says; 400 where it cannot be read, 413 where it is too big, 415 for other forms."""
+def read(body: bytes, content_type: str, kind: str = "") -> object:
+    """What a body says; 400 where it cannot be read, 413 where it is too big, 415 for other forms.
+
+    `kind` is what should be in it; the complaint about a body that is no JSON begins with the body, as the real one does.
+    """
     if len(body) > LIMIT:
         raise Refusal(413, "RequestEntityTooLarge", f"Request entity too large: limit is {LIMIT}")
     if content_type == protobuf.MEDIA_TYPE:
@@ -32,11 +37,21 @@ def read(body: bytes, content_type: str) -> object:
         try:
             return json.loads(body)
         except ValueError:
-            raise bad_request("couldn't get version/kind; json parse error: the body is no JSON document") from None
+            why = f"couldn't get version/kind; json parse error: {json_error(body)} ({_summary(body)})"
+            raise bad_request(f"the object provided is unrecognized (must be of type {kind}): {why}") from None
     raise unsupported_media_type(
         "the body of the request was in an unknown format - accepted media types include: application/json, "
         "application/yaml, application/vnd.kubernetes.protobuf"
     )
+
+
+def _summary(body: bytes) -> str:
+    """The beginning of a body."""
+    if not body:
+        return "<empty>"
+    if not body.startswith(b"{"):
+        return body[:_SUMMARY].hex() + (" ..." if len(body) > _SUMMARY else "")
+    return body[:_SUMMARY].decode(errors="replace") + (" ..." if len(body) > _SUMMARY else "")
 
 
 def _yaml(body: bytes) -> object:
@@ -59,18 +74,19 @@ def fit(obj: object, resource: Resource, namespace: str, name: str = "") -> dict
     """The body as an object of this resource; 400 where it contradicts the path."""
     if not isinstance(obj, dict):
         raise bad_request("the object provided is unrecognized (must be of type object)")
+    if not resource.custom:
+        obj.setdefault("kind", resource.kind)
+        obj.setdefault("apiVersion", resource.api_version)
     if not obj.get("kind"):
-        raise bad_request(f"Object 'Kind' is missing in '{resource.plural}'")
+        raise bad_request(f"Object 'Kind' is missing in '{json.dumps(obj, separators=(',', ':'))[:_SUMMARY]}'")
+    unfit = f'{obj["kind"]} in version "{str(obj.get("apiVersion")).rpartition("/")[2]}" cannot be handled as a {resource.kind}'
     if obj.get("apiVersion") != resource.api_version:
-        raise bad_request(
-            f"the API version in the data ({obj.get('apiVersion')}) does not match the expected API version "
-            f"({resource.api_version})"
-        )
+        raise bad_request(f'{unfit}: no kind "{obj["kind"]}" is registered for version "{obj.get("apiVersion")}"')
     if obj["kind"] != resource.kind:
-        raise bad_request(f"{obj['kind']} in version \"{resource.version}\" cannot be handled as a {resource.kind}")
+        raise bad_request(f"{unfit}: converting ({obj['kind']}) to ({resource.kind}): unknown conversion")
     metadata = obj.setdefault("metadata", {})
     if not isinstance(metadata, dict):
-        raise bad_request(f"{resource.kind} in version \"{resource.version}\" cannot be handled: metadata is no object")
+        raise bad_request(f"{unfit}: metadata is no object")
     if resource.namespaced:
         if metadata.setdefault("namespace", namespace) != namespace:
             raise bad_request(

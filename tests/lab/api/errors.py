@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -41,16 +42,17 @@ class Refusal(Exception):
             "metadata": {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
             "code": self.code,
         }
-        if self.details:
+        if self.reason:
+            body["reason"] = self.reason
+        if self.details is not None:
             body["details"] = self.details
         return body
 
 
 def _about(resource: Resource, name: str) -> dict:
-    about = {"name": name, "kind": resource.plural}
+    about = {"name": name, "kind": resource.plural} if name else {"kind": resource.plural}
     if resource.group:
         about["group"] = resource.group
     return about
@@ -87,25 +89,58 @@ def modified_meanwhile(resource: Resource, name: str) -> Refusal:
 
 
 def failed_precondition(resource: Resource, name: str, field: str, wanted: str, found: str) -> Refusal:
+    """A delete that asked for another object or version: field is UID or ResourceVersion."""
+    perhaps = "deleted and then recreated" if field == "UID" else "modified"
     return conflict(
         resource,
         name,
-        f'Operation cannot be fulfilled on {resource.key} "{name}": Precondition failed: '
-        f"{field} in precondition: {wanted}, {field} in object meta: {found}",
+        f'Operation cannot be fulfilled on {resource.kind} "{name}": the {field} in the precondition ({wanted}) does not '
+        f"match the {field} in record ({found}). The object might have been {perhaps}",
+    )
+
+
+def another_object(resource: Resource, key: tuple[str, str], wanted: str, found: str) -> Refusal:
+    """A write that names the uid of another object of that name."""
+    path = "/".join(part for part in ("/registry", resource.plural, *key) if part)
+    return conflict(
+        resource,
+        key[1],
+        f'Operation cannot be fulfilled on {resource.key} "{key[1]}": StorageError: invalid object, Code: 4, Key: {path}, '
+        f"ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, "
+        f"UID in object meta: {found}",
     )
 
 
 def invalid(resource: Resource, name: str, causes: list[Cause]) -> Refusal:
     """Fields that break their rules: 422, with one cause a field."""
-    sentences = [str(cause) for cause in causes]
-    joined = sentences[0] if len(sentences) == 1 else f"[{', '.join(sentences)}]"
     qualified = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
     details = {**_about(resource, name), "kind": resource.kind, "causes": _causes(causes)}
-    return Refusal(422, "Invalid", f'{qualified} "{name}" is invalid: {joined}', details)
+    return Refusal(422, "Invalid", f'{qualified} "{name}" is invalid: {_joined(causes)}', details)
+
+
+def invalid_options(kind: str, causes: list[Cause]) -> Refusal:
+    """Query parameters that break their rules; `kind` is CreateOptions, ListOptions and so on."""
+    details = {"group": "meta.k8s.io", "kind": kind, "causes": _causes(causes)}
+    return Refusal(422, "Invalid", f'{kind}.meta.k8s.io "" is invalid: {_joined(causes)}', details)
+
+
+def invalid_patch(shown: str, why: str) -> Refusal:
+    """A patch whose outcome is no object. What is shown of it can hold secrets: the real server does that too."""
+    cause = Cause("patch", f'Invalid value: {json.dumps(shown, ensure_ascii=False)}: {why}')
+    return Refusal(422, "Invalid", f' "" is invalid: {cause}', {"causes": _causes([cause])})
+
+
+def _joined(causes: list[Cause]) -> str:
+    sentences = [str(cause) for cause in causes]
+    return sentences[0] if len(sentences) == 1 else f"[{', '.join(sentences)}]"
 
 
 def _causes(causes: list[Cause]) -> list[dict]:
     return [{"reason": cause.reason, "message": cause.message, "field": cause.field} for cause in causes]
+
+
+def not_allowed() -> Refusal:
+    return Refusal(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {})
 
 
 def bad_request(message: str) -> Refusal:

@@ -19,16 +19,22 @@ _BUDGETS = "poddisruptionbudgets.policy"
 
 
 class Housekeeping:
-    """Watches the whole store and tidies it, within the write that gives the cause."""
+    """Watches the whole store and tidies it, within the write that gives the cause.
 
-    def __init__(self, store: Store) -> None:
+    Every namespace gets what every namespace has: a default service account, and the API server's CA, `ca` as PEM.
+    """
+
+    def __init__(self, store: Store, ca: str = "") -> None:
         self._store = store
+        self._ca = ca
         self._dependents: dict[str, set[tuple[str, str, str]]] = defaultdict(set)  # owner's uid -> resource, ns, name
         for resource in store.table:
             store.listen(resource.key, self._index)
         store.listen("namespaces", self._namespace)
         store.listen("pods", self._pod)
         store.listen(_BUDGETS, lambda event: self._refresh(event.item.object["metadata"]["namespace"]))
+        for item in list(store.items("namespaces")):
+            self._furnish(item.object["metadata"]["name"])
 
     def _index(self, event: Event) -> None:
         metadata = event.item.object["metadata"]
@@ -70,9 +76,11 @@ class Housekeeping:
     def _namespace(self, event: Event) -> None:
         """A deleted namespace takes its objects along and goes once it is empty."""
         metadata = event.item.object["metadata"]
+        name = metadata["name"]
+        if event.type == "ADDED":
+            self._furnish(name)
         if event.type == "DELETED" or "deletionTimestamp" not in metadata:
             return
-        name = metadata["name"]
         if event.item.object.get("status", {}).get("phase") != "Terminating":
             self._store.patch("namespaces", name, {"status": {"phase": "Terminating"}}, status=True)
             for resource in self._store.table:
@@ -80,6 +88,14 @@ class Housekeeping:
                     for item in list(self._store.items(resource.key, name)):
                         self._store.delete(resource.key, item.object["metadata"]["name"], name)
         self._release(name)
+
+    def _furnish(self, namespace: str) -> None:
+        for resource, name, content in (
+            ("serviceaccounts", "default", {}),
+            ("configmaps", "kube-root-ca.crt", {"data": {"ca.crt": self._ca}}),
+        ):
+            if not self._store.item(resource, name, namespace):
+                self._store.create(resource, {"metadata": {"name": name, "namespace": namespace}, **content})
 
     def _release(self, name: str) -> None:
         left = any(

@@ -5,7 +5,7 @@
 """Who set which field: metadata.managedFields, and server-side apply, which goes by it.
 
 A field is a path of steps as fieldsV1 writes them: "f:spec", 'k:{"name":"a"}' for an entry of a keyed list, 'v:"a"'
-for a value of a set, and "." for the entry or map itself.
+for a value of a set. A map or an entry can be owned by itself, apart from what is in it.
 """
 
 from __future__ import annotations
@@ -21,40 +21,47 @@ from .store import clone, now
 Path = tuple[str, ...]
 Fields = dict[Path, object]
 
+_CONTAINER = object()  # the value of a map or list that is owned by itself
+_ITSELF = "."  # in fieldsV1: the node is owned, and so are some below it
 _OWNED_BY_SERVER = (
     "name namespace uid resourceVersion generation creationTimestamp deletionTimestamp deletionGracePeriodSeconds "
-    "managedFields selfLink generateName"
+    "managedFields selfLink"
 ).split()
 
 
-def fields_of(schema: Schema, obj: dict) -> Fields:
-    """Every field that somebody can own in an object, with its value."""
+def fields_of(schema: Schema, obj: dict, containers: str = "") -> Fields:
+    """Every field that somebody can own in an object, with its value.
+
+    Containers (maps, objects, lists with keys) count by themselves only if asked for: "maps", or "all" for objects too.
+    Entries of keyed lists always do.
+    """
     found: Fields = {}
     for name, value in obj.items():
         if name == "metadata":
-            value = {key: inner for key, inner in value.items() if key not in _OWNED_BY_SERVER}
-            if not value:
-                continue
-        elif name in ("apiVersion", "kind"):
-            continue
-        _collect(shapes.inside(schema, name), value, (f"f:{name}",), found)
+            of_metadata = schema["properties"]["metadata"]
+            for key, inner in value.items():
+                if key not in _OWNED_BY_SERVER:
+                    _collect(shapes.inside(of_metadata, key), inner, (f"f:{name}", f"f:{key}"), found, containers)
+        elif name not in ("apiVersion", "kind"):
+            _collect(shapes.inside(schema, name), value, (f"f:{name}",), found, containers)
     return found
 
 
-def _collect(schema: Schema | None, value, path: Path, found: Fields) -> None:
+def _collect(schema: Schema | None, value, path: Path, found: Fields, containers: str) -> None:
     keys = shapes.list_keys(schema)
-    if isinstance(value, dict) and value:
-        if schema and "additionalProperties" in schema:
-            found[*path, "."] = {}
+    if isinstance(value, dict) and value and not (schema and schema.get("x-kubernetes-map-type") == "atomic"):
+        if containers == "all" or (containers and schema and "additionalProperties" in schema):
+            found[path] = _CONTAINER
         for name, inner in value.items():
-            _collect(shapes.inside(schema, name), inner, (*path, f"f:{name}"), found)
+            _collect(shapes.inside(schema, name), inner, (*path, f"f:{name}"), found, containers)
     elif isinstance(value, list) and keys is not None:
+        if containers:
+            found[path] = _CONTAINER
         for entry in value:
             step = _step(keys, entry)
-            found[*path, step, "."] = {} if keys else entry
-            if keys:
-                for name, inner in entry.items():
-                    _collect(shapes.inside(schema["items"], name), inner, (*path, step, f"f:{name}"), found)
+            found[*path, step] = {} if keys else entry
+            for name, inner in entry.items() if keys else ():
+                _collect(shapes.inside(schema["items"], name), inner, (*path, step, f"f:{name}"), found, containers)
     else:
         found[path] = value
 
@@ -68,17 +75,24 @@ def _step(keys: list[str], entry) -> str:
 
 def _to_tree(paths: set[Path]) -> dict:
     tree: dict = {}
+    nodes: dict[Path, dict] = {(): tree}
     for path in sorted(paths):
-        node = tree
-        for step in path:
-            node = node.setdefault(step, {})
+        for length in range(1, len(path) + 1):
+            if path[:length] not in nodes:
+                nodes[path[:length]] = nodes[path[: length - 1]][path[length - 1]] = {}
+    for path in paths:
+        if nodes[path]:
+            nodes[path][_ITSELF] = {}
     return tree
 
 
 def _from_tree(tree: dict, path: Path = ()) -> set[Path]:
     paths: set[Path] = set()
     for step, inner in tree.items():
-        paths |= _from_tree(inner, (*path, step)) if inner else {(*path, step)}
+        if step == _ITSELF:
+            paths.add(path)
+        else:
+            paths |= _from_tree(inner, (*path, step)) if inner else {(*path, step)}
     return paths
 
 
@@ -121,17 +135,20 @@ def _read(obj: dict | None) -> dict[tuple, _Entry]:
 
 
 def _store(obj: dict, entries: dict[tuple, _Entry]) -> None:
-    obj["metadata"]["managedFields"] = [entry.write() for entry in entries.values() if entry.paths]
+    written = [entry.write() for entry in entries.values() if entry.paths]
+    obj["metadata"]["managedFields"] = written
+    if not written:
+        del obj["metadata"]["managedFields"]
 
 
 def record_update(resource: Resource, manager: str, old: dict | None, new: dict, subresource: str = "") -> None:
     """Note, in place, that `manager` changed `old` into `new` by a create, an update or a patch."""
-    schema = shapes.of(resource)
-    before, after = fields_of(schema, old or {}), fields_of(schema, new)
+    schema, containers = shapes.of(resource), "all" if resource.custom else "maps"
+    before, after = fields_of(schema, old or {}, containers), fields_of(schema, new, containers)
     if resource.has_status:
-        mine = (lambda path: path[0] == "f:status") if subresource == "status" else (lambda path: path[0] != "f:status")
-        before = {path: value for path, value in before.items() if mine(path)}
-        after = {path: value for path, value in after.items() if mine(path)}
+        status = subresource == "status"
+        before = {path: value for path, value in before.items() if (path[0] == "f:status") is status}
+        after = {path: value for path, value in after.items() if (path[0] == "f:status") is status}
     changed = {path for path, value in after.items() if path not in before or before[path] != value}
     gone = before.keys() - after.keys()
     entries = _read(old)
@@ -158,10 +175,10 @@ def apply(resource: Resource, manager: str, live: dict | None, applied: dict, fo
     for entry in others:
         entry.paths -= differing
     still_owned = set(wanted).union(*(entry.paths for entry in others))
-    dropped = own.paths - still_owned
     merged = _merge(schema, live or {}, applied)
-    for path in sorted(dropped, key=len, reverse=True):
-        _drop(merged, path)
+    for path in own.paths - still_owned:
+        if not any(other[: len(path)] == path for other in still_owned):
+            _drop(merged, path)
     own.paths &= set(wanted)
     own.take(set(wanted))
     _store(merged, entries)
@@ -174,13 +191,17 @@ def _conflict(conflicts: list[tuple[_Entry, Path]]) -> Refusal:
         manager, operation, api_version, _subresource = entry.identity
         using = f" using {api_version}" if operation == "Update" else ""
         causes.append(Cause(_readable(path), f'conflict with "{manager}"{using}', "FieldManagerConflict"))
-    count = f"{len(causes)} conflict{'s' if len(causes) > 1 else ''}"
     if len(causes) == 1:
-        listed = f"{causes[0].message}: {causes[0].field}"
-    else:
-        listed = "conflicts with " + ", ".join(f"{cause.message[len('conflict with ') :]}: {cause.field}" for cause in causes)
-    details = {"causes": [{"reason": c.reason, "message": c.message, "field": c.field} for c in causes]}
-    return Refusal(409, "Conflict", f"Apply failed with {count}: {listed}", details)
+        return _refusal(f"Apply failed with 1 conflict: {causes[0].message}: {causes[0].field}", causes)
+    listed = "".join(f"\n- {cause.field}" for cause in causes)
+    named = dict.fromkeys(cause.message.removeprefix("conflict with ") for cause in causes)
+    message = f"Apply failed with {len(causes)} conflicts: conflicts with {', '.join(named)}:{listed}"
+    return _refusal(message, causes)
+
+
+def _refusal(message: str, causes: list[Cause]) -> Refusal:
+    listed = [{"reason": cause.reason, "message": cause.message, "field": cause.field} for cause in causes]
+    return Refusal(409, "Conflict", message, {"causes": listed})
 
 
 def _readable(path: Path) -> str:
@@ -190,7 +211,7 @@ def _readable(path: Path) -> str:
             text += "." + step[2:]
         elif step.startswith("k:"):
             text += "[" + ",".join(f"{k}={json.dumps(v)}" for k, v in json.loads(step[2:]).items()) + "]"
-        elif step.startswith("v:"):
+        else:
             text += f"[={step[2:]}]"
     return text
 
@@ -202,7 +223,8 @@ def _merge(schema: Schema | None, live: dict, applied: dict) -> dict:
         inner = shapes.inside(schema, name)
         current = live.get(name)
         keys = shapes.list_keys(inner)
-        if isinstance(value, dict) and isinstance(current, dict):
+        whole = bool(inner) and inner.get("x-kubernetes-map-type") == "atomic"
+        if isinstance(value, dict) and isinstance(current, dict) and not whole:
             merged[name] = _merge(inner, current, value)
         elif isinstance(value, list) and isinstance(current, list) and keys is not None:
             entries = {_step(keys, entry): entry for entry in current}
@@ -216,27 +238,20 @@ def _merge(schema: Schema | None, live: dict, applied: dict) -> dict:
 
 
 def _drop(obj, path: Path) -> None:
-    """Remove one field, in place; an entry or map only once it is named by its own "."."""
+    """Remove one field, with all below it, in place; an entry keeps the keys that name it."""
     step, *rest = path
-    if isinstance(obj, dict) and step.startswith("f:") and step[2:] in obj:
-        name = step[2:]
-        if not rest or (rest == ["."] and not obj[name]):
-            del obj[name]
-        elif rest != ["."]:
-            if rest[0][:2] in ("k:", "v:"):
-                _drop_entry(obj, name, rest)
-            else:
-                _drop(obj[name], tuple(rest))
-
-
-def _drop_entry(obj: dict, name: str, rest: list[str]) -> None:
-    if not isinstance(obj[name], list):
-        return
-    keys = sorted(json.loads(rest[0][2:])) if rest[0].startswith("k:") else []
-    for entry in obj[name]:
-        if _step(keys, entry) == rest[0]:
-            if rest[1:] == ["."]:
-                obj[name] = [other for other in obj[name] if other is not entry]
-            else:
-                _drop(entry, tuple(rest[1:]))
+    if isinstance(obj, list):
+        keys = sorted(json.loads(step[2:])) if step.startswith("k:") else []
+        entry = next((entry for entry in obj if _step(keys, entry) == step), None)
+        if entry is None:
             return
+        if not rest:
+            obj.remove(entry)
+        elif rest[0][2:] not in keys:
+            _drop(entry, tuple(rest))
+    elif isinstance(obj, dict) and step[2:] in obj:
+        if rest:
+            obj[step[2:]] = clone(obj[step[2:]])  # what is stored is shared with readers
+            _drop(obj[step[2:]], tuple(rest))
+        else:
+            del obj[step[2:]]

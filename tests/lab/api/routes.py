@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .access import Action
-from .errors import no_such_path
+from .errors import no_such_path, not_allowed
 from .resources import Resource, Table
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -54,6 +54,8 @@ def parse(table: Table, method: str, path: str, query: Mapping[str, str]) -> Cal
     namespace = ""
     if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in ("status", "finalize"):
         namespace, rest = rest[1], rest[2:]
+    if group and not any((resource.group, resource.version) == (group, version) for resource in table):
+        return None
     resource = table.at(group, version, rest[0])
     name = rest[1] if len(rest) > 1 else ""
     subresource = rest[2] if len(rest) > 2 else ""
@@ -64,6 +66,8 @@ def parse(table: Table, method: str, path: str, query: Mapping[str, str]) -> Cal
     if resource.key == "namespaces":
         namespace = name
     verb = _verb(method, name, query)
+    if (method == "POST" and name and not subresource) or (method in ("PUT", "PATCH") and not name):
+        raise not_allowed()
     return Call(verb, resource, namespace, name, subresource, "/".join(rest[3:]))
 
 

@@ -80,10 +80,12 @@ def _requirement(term: str) -> Callable[[dict], bool]:
     if match := _EXISTENCE.fullmatch(term):
         key, present = match["key"], not match["negated"]
         return lambda found: (key in found) is present
-    raise errors.bad_request(f'unable to parse requirement: "{term}" is not a label selector')
+    _key, *rest = re.findall(r"[^\s!=,()]+|\S", term) or [""]
+    found = f"found '{rest[0]}'" if rest else "found ''"
+    raise errors.bad_request(f"unable to parse requirement: {found}, expected: in, notin, =, ==, !=, gt, lt")
 
 
-def fields(resource: str, api_version: str, selector: str | None) -> Test:
+def fields(resource: str, selector: str | None) -> Test:
     """A test for a field selector; 400 for a field that the resource cannot be selected by."""
     if not selector:
         return lambda obj: True
@@ -94,10 +96,10 @@ def fields(resource: str, api_version: str, selector: str | None) -> Test:
         if not match:
             raise errors.bad_request(f"invalid field selector: '{term}'; can't understand '{term}'")
         if match["key"] not in known:
-            raise errors.bad_request(
-                f'Unable to find "{api_version}, Resource={resource.partition(".")[0]}" that match label selector "", '
-                f'field selector "{selector}": field label not supported: {match["key"]}'
-            )
+            if resource in _FIELDS_OF:
+                raise errors.bad_request(f"field label not supported: {match['key']}")
+            only = 'only "metadata.name", "metadata.namespace"'
+            raise errors.bad_request(f'"{match["key"]}" is not a known field selector: {only}')
         requirements.append((match["key"].split("."), match["how"] != "!=", re.sub(r"\\(.)", r"\1", match["value"])))
     return lambda obj: all((_text(obj, path) == value) is equal for path, equal, value in requirements)
 

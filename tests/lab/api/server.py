@@ -19,7 +19,7 @@ from aiohttp import web
 
 from . import access, admission, bodies, discovery, housekeeping, routes, schema, selectors, shapes, streams, table, writes
 from .access import Action, User
-from .errors import Refusal, bad_request, no_such_path, not_found
+from .errors import Cause, Refusal, bad_request, invalid_options, not_allowed, not_found
 from .resources import Resource, kubernetes_version
 from .routes import TRUE, Call
 from .store import Item, Store
@@ -108,8 +108,7 @@ class Server:
         if handler is None:
             handler = getattr(self, f"_{call.verb}", None)
         if handler is None or (call.verb not in call.resource.verbs and not call.subresource):
-            message = "the server does not allow this method on the requested resource"
-            raise Refusal(405, "MethodNotAllowed", message, {})
+            raise not_allowed()
         return await handler(request, call, user)
 
     def _seen(self, request: web.Request, call: Call | None, agent: str) -> Request:
@@ -172,8 +171,10 @@ class Server:
             body = discovery.group(known, steps[1])
         elif steps[0] == "apis" and len(steps) == 3:
             body = discovery.resource_list(known, steps[1], steps[2])
+        if body is None and missing is None:
+            return web.Response(status=404, text="404 page not found\n")
         if body is None:
-            raise missing or no_such_path()
+            raise missing
         return self._json(request, body)
 
     # Reading
@@ -216,9 +217,14 @@ class Server:
             found = [Item(project) for project in self._virtual(call, user)]
             metadata: dict = {"resourceVersion": str(self.store.revision)}
         else:
+            if "sendInitialEvents" in query:
+                message = "Forbidden: sendInitialEvents is forbidden for list"
+                raise invalid_options("ListOptions", [Cause("sendInitialEvents", message, "FieldValueForbidden")])
             found, metadata = self._page(resource, self._chosen(call, query), query)
         if include := _table_wanted(request):
             return self._json(request, table.table(resource, [item.object for item in found], metadata, include))
+        if resource.custom:
+            metadata = {"continue": "", **metadata}
         head = encode({"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": metadata})
         entries = b",".join(item.encoded if resource.custom else item.encoded_entry for item in found)
         return self._bytes(request, head[:-1] + b',"items":[' + entries + b"]}")
@@ -276,12 +282,12 @@ class Server:
         minor = int(kubernetes_version(self.store.table.version).split(".")[1])
         on = minor == _WATCH_LIST[0] or minor >= _WATCH_LIST[1]
         if not on:
-            why = "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled"
+            field, why = "sendInitialEvents", "is forbidden for watch unless the WatchList feature gate is enabled"
         elif query.get("resourceVersionMatch") != "NotOlderThan":
-            why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+            field, why = "resourceVersionMatch", "requires setting resourceVersionMatch to NotOlderThan"
         else:
             return
-        raise Refusal(422, "Invalid", f'ListOptions.meta.k8s.io "" is invalid: sendInitialEvents: Forbidden: {why}')
+        raise invalid_options("ListOptions", [Cause(field, f"Forbidden: sendInitialEvents {why}", "FieldValueForbidden")])
 
     def _watch_shape(self, request: web.Request, resource: Resource):
         include = _table_wanted(request)
@@ -298,8 +304,9 @@ class Server:
 
     # Writing
 
-    async def _body(self, request: web.Request) -> object:
-        return bodies.read(await request.read(), request.content_type if request.headers.get("Content-Type") else "")
+    async def _body(self, request: web.Request, call: Call) -> object:
+        kind = request.content_type if request.headers.get("Content-Type") else ""
+        return bodies.read(await request.read(), kind, call.resource.kind)
 
     def _written(self, request: web.Request, obj: dict, intent: writes.Intent, status: int = 200) -> web.Response:
         response = self._json(request, obj, status)
@@ -312,7 +319,7 @@ class Server:
         return writes.Intent.of(request.query, request.headers.get("User-Agent", ""))
 
     async def _create(self, request: web.Request, call: Call, user: User) -> web.Response:
-        body, intent = await self._body(request), self._intent(request)
+        body, intent = await self._body(request, call), self._intent(request)
         if call.resource.verbs == ("create",):
             return self._json(request, self._review(call, body, user), 201)
         return self._written(request, writes.create(self.store, call, body, intent), intent, 201)
@@ -324,15 +331,15 @@ class Server:
         return access.review(self.store, self.tokens, user, call.resource.kind, obj)
 
     async def _update(self, request: web.Request, call: Call, user: User) -> web.Response:
-        body, intent = await self._body(request), self._intent(request)
+        body, intent = await self._body(request, call), self._intent(request)
         return self._written(request, writes.update(self.store, call, body, intent), intent)
 
     async def _patch(self, request: web.Request, call: Call, user: User) -> web.Response:
-        body, intent = await self._body(request), self._intent(request)
+        body, intent = await self._body(request, call), self._intent(request)
         kind = request.content_type
         if kind == "application/apply-patch+yaml" and not request.query.get("fieldManager"):
-            message = 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
-            raise Refusal(422, "Invalid", message)
+            cause = Cause("fieldManager", "Required value: is required for apply patch", "FieldValueRequired")
+            raise invalid_options("PatchOptions", [cause])
         obj, created = writes.patched(self.store, call, body, kind, intent)
         return self._written(request, obj, intent, 201 if created else 200)
 
@@ -344,6 +351,8 @@ class Server:
         options, intent = await self._delete_options(request)
         chosen = [item.object for item in self._chosen(call, request.query)]
         objects = writes.delete_collection(self.store, call, chosen, options, intent)
+        if not call.resource.custom:
+            objects = [{key: obj[key] for key in obj if key not in ("kind", "apiVersion")} for obj in objects]
         metadata = {"resourceVersion": str(self.store.revision)}
         kind, version = f"{call.resource.kind}List", call.resource.api_version
         return self._json(request, {"kind": kind, "apiVersion": version, "metadata": metadata, "items": objects})
@@ -363,14 +372,22 @@ class Server:
 
     # Subresources
 
+    def _reachable(self, call: Call) -> dict:
+        """A pod whose node can be asked; the message about one whose node is gone names the node, as the real one."""
+        pod = self._item(call).object
+        node = pod["spec"].get("nodeName")
+        if node and not self.store.item("nodes", node):
+            raise not_found(call.resource, node)
+        return pod
+
     async def _log_of(self, request: web.Request, call: Call, user: User) -> web.StreamResponse:
-        return await streams.send_logs(request, self.runtime, self._item(call).object)
+        return await streams.send_logs(request, self.runtime, self._reachable(call))
 
     async def _exec_of(self, request: web.Request, call: Call, user: User) -> web.StreamResponse:
-        return await streams.run_command(request, self.runtime, self._item(call).object)
+        return await streams.run_command(request, self.runtime, self._reachable(call))
 
     async def _eviction_of(self, request: web.Request, call: Call, user: User) -> web.Response:
-        body, intent = await self._body(request), self._intent(request)
+        body, intent = await self._body(request, call), self._intent(request)
         return self._json(request, writes.evict(self.store, call, body, intent), 201)
 
     async def _proxy_of(self, request: web.Request, call: Call, user: User) -> web.Response:
@@ -382,7 +399,7 @@ class Server:
         return web.Response(text=text)
 
     async def _token_of(self, request: web.Request, call: Call, user: User) -> web.Response:
-        body = await self._body(request)
+        body = await self._body(request, call)
         self._item(call)
         token = f"sha256~{secrets.token_urlsafe(32)}"
         groups = ("system:serviceaccounts", f"system:serviceaccounts:{call.namespace}", access.AUTHENTICATED)
@@ -393,7 +410,7 @@ class Server:
 
 def _selected(call: Call, query) -> selectors.Test:
     by_label = selectors.labels(query.get("labelSelector"))
-    by_field = selectors.fields(call.resource.key, call.resource.api_version, query.get("fieldSelector"))
+    by_field = selectors.fields(call.resource.key, query.get("fieldSelector"))
     name = call.name
     return lambda obj: (not name or obj["metadata"]["name"] == name) and by_label(obj) and by_field(obj)
 
@@ -419,7 +436,7 @@ def _read_continue(token: str) -> tuple[int, list[str]]:
         at, after = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         return int(at), list(after)
     except (ValueError, TypeError):
-        raise bad_request("continue key is not valid") from None
+        raise bad_request("invalid continue token: continue key is not valid") from None
 
 
 async def serve(
@@ -428,9 +445,13 @@ async def serve(
     tokens: MutableMapping[str, User],
     runtime: streams.Runtime,
     port: int = 0,
+    ca: str = "",
 ) -> Server:
-    """Start serving a store; `tokens` maps bearer tokens to users (it grows when clients ask for more)."""
-    housekeeping.Housekeeping(store)
+    """Start serving a store; `tokens` maps bearer tokens to users (it grows when clients ask for more).
+
+    `ca` is the PEM that vouches for the server, which every namespace then holds in a ConfigMap.
+    """
+    housekeeping.Housekeeping(store, ca)
     server = Server(store, tokens, runtime)
     await server.start(tls, port)
     return server

@@ -49,7 +49,9 @@ class _File:
     def __init__(self, name: str) -> None:
         text = (Path(__file__).parent / "shapes" / name).read_text(encoding="utf-8")
         lines = (line for line in text.splitlines() if line and not line.startswith("#"))
-        self._lines = {name: fields.strip() for name, _colon, fields in (line.partition(":") for line in lines)}
+        heads = [line.partition(":") for line in lines]
+        self._lines = {head.split()[0]: fields.strip() for head, _colon, fields in heads}
+        self._atomic = {head.split()[0] for head, _colon, _fields in heads if head.endswith(" (atomic)")}
         self._built: dict[str, Schema] = {}
 
     def __contains__(self, message: str) -> bool:
@@ -57,7 +59,8 @@ class _File:
 
     def message(self, name: str) -> Schema:
         if name not in self._built:
-            self._built[name] = self._build(self._lines[name])
+            schema = self._build(self._lines[name])
+            self._built[name] = {**schema, "x-kubernetes-map-type": "atomic"} if name in self._atomic else schema
         return self._built[name]
 
     def _build(self, fields: str) -> Schema:

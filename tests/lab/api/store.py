@@ -111,6 +111,7 @@ class Store:
         self.writes = 0
         self._shelves = {resource.key: _Shelf(resource) for resource in self.table}
         self._history: deque[Event] = deque(maxlen=HISTORY)
+        self._compacted = self.revision  # nothing is known of the events up to this revision
         self._undelivered: deque[Event] = deque()
         self._delivering = False
 
@@ -155,8 +156,7 @@ class Store:
         metadata["creationTimestamp"] = now()
         if shelf.resource.generation:
             metadata["generation"] = 1
-        obj.setdefault("apiVersion", shelf.resource.api_version)
-        obj.setdefault("kind", shelf.resource.kind)
+        obj = {"kind": shelf.resource.kind, "apiVersion": shelf.resource.api_version, **obj}
         if dry_run:
             metadata.pop("resourceVersion", None)
             return obj
@@ -247,8 +247,8 @@ class Store:
 
     def since(self, resource: str, revision: int) -> list[Event]:
         """The events after a revision. Raises Refusal 410 where history does not reach back so far."""
-        if self._history and len(self._history) == HISTORY and revision < self._history[0].revision - 1:
-            raise errors.expired(f"too old resource version: {revision} ({self._history[0].revision})")
+        if revision < self._compacted:
+            raise errors.expired(f"too old resource version: {revision} ({self._compacted})")
         missed = []
         for event in reversed(self._history):
             if event.revision <= revision:
@@ -259,7 +259,8 @@ class Store:
 
     def forget(self) -> None:
         """Drop the history, as compaction does: watches from the past then get 410 and must list again."""
-        self._history = deque([Event("", self.revision + 1, "", Item({}), None)] * HISTORY, maxlen=HISTORY)
+        self._history.clear()
+        self._compacted = self.revision
 
     # Within
 
@@ -279,7 +280,7 @@ class Store:
             raise errors.not_found(shelf.resource, key[1])
         stored, given = item.object["metadata"], obj["metadata"]
         if given.get("uid") and given["uid"] != stored["uid"]:
-            raise errors.failed_precondition(shelf.resource, key[1], "UID", given["uid"], stored["uid"])
+            raise errors.another_object(shelf.resource, key, given["uid"], stored["uid"])
         if given.get("resourceVersion") and given["resourceVersion"] != stored["resourceVersion"]:
             raise errors.modified_meanwhile(shelf.resource, key[1])
         return item.object
@@ -312,6 +313,8 @@ class Store:
         else:
             shelf.items[key] = item
         event = Event(kind, self.revision, shelf.resource.key, item, previous)
+        if len(self._history) == HISTORY:
+            self._compacted = self._history[0].revision
         self._history.append(event)
         self._undelivered.append(event)
         self._deliver()

@@ -45,15 +45,15 @@ def _condition(name: str) -> Callable[[dict], object]:
     return _at(f'status.conditions[?(@.type=="{name}")].status')
 
 
-def _age(path: str = "metadata.creationTimestamp") -> Callable[[dict], str]:
+def _age(path: str = "metadata.creationTimestamp") -> Callable[[dict], str | None]:
     read = _at(path)
     return lambda obj: since(read(obj))
 
 
-def since(moment: object) -> str:
+def since(moment: object) -> str | None:
     """How long ago a metav1.Time was, as kubectl shows it: 5s, 3m10s, 47m, 5h, 2d."""
     if not isinstance(moment, str):
-        return "<unknown>"
+        return None
     then = datetime.fromisoformat(moment.replace("Z", "+00:00"))
     seconds = max(0, int((datetime.now(timezone.utc) - then).total_seconds()))
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
@@ -109,10 +109,11 @@ def _of_replicas(have: str, want: str = "spec.replicas") -> Callable[[dict], str
     return lambda obj: f"{_at(have)(obj) or 0}/{_at(want)(obj) or 0}"
 
 
-_AGE = Column("Age", _age(), "date")
+_AGE = Column("Age", _age())
+_CUSTOM_AGE = Column("Age", _age(), "date")
 _COLUMNS: dict[str, tuple[Column, ...]] = {
-    "configmaps": (Column("Data", _size("data"), "integer"), _AGE),
-    "secrets": (Column("Type", _at("type")), Column("Data", _size("data"), "integer"), _AGE),
+    "configmaps": (Column("Data", _size("data")), _AGE),
+    "secrets": (Column("Type", _at("type")), Column("Data", _size("data")), _AGE),
     "namespaces": (Column("Status", _at("status.phase")), _AGE),
     "pods": (
         Column("Ready", _pod_ready),
@@ -179,7 +180,7 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("ReadyMachineCount", _at("status.readyMachineCount"), "number"),
         Column("UpdatedMachineCount", _at("status.updatedMachineCount"), "number"),
         Column("DegradedMachineCount", _at("status.degradedMachineCount"), "number"),
-        _AGE,
+        _CUSTOM_AGE,
     ),
     "machineconfigs.machineconfiguration.openshift.io": (
         Column(
@@ -187,13 +188,13 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
             _at(r"metadata.annotations.machineconfiguration\.openshift\.io/generated-by-controller-version"),
         ),
         Column("IgnitionVersion", _at("spec.config.ignition.version")),
-        _AGE,
+        _CUSTOM_AGE,
     ),
     "catalogsources.operators.coreos.com": (
         Column("Display", _at("spec.displayName")),
         Column("Type", _at("spec.sourceType")),
         Column("Publisher", _at("spec.publisher")),
-        _AGE,
+        _CUSTOM_AGE,
     ),
     "subscriptions.operators.coreos.com": (
         Column("Package", _at("spec.name")),
@@ -209,7 +210,7 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
     "clustercatalogs.olm.operatorframework.io": (
         Column("LastUnpacked", _age("status.lastUnpacked"), "date"),
         Column("Serving", _condition("Serving")),
-        _AGE,
+        _CUSTOM_AGE,
     ),
 }
 
@@ -224,8 +225,8 @@ def _trouble(operator: dict) -> str:
 
 def table(resource: Resource, objects: Iterable[dict], metadata: dict, include: str, *, headings: bool = True) -> dict:
     """A metav1.Table; `include` says what goes with each row: None, Metadata or Object."""
-    columns = _COLUMNS.get(resource.key, (_AGE,))
-    rows = [_row(columns, obj, include) for obj in objects]
+    columns = _COLUMNS.get(resource.key, (_CUSTOM_AGE if resource.custom else _AGE,))
+    rows = [_row(columns, obj, include, None if resource.custom else "") for obj in objects]
     definitions = [
         {"name": "Name", "type": "string", "format": "name", "description": "", "priority": 0},
         *({"name": c.name, "type": c.type, "format": "", "description": "", "priority": c.priority} for c in columns),
@@ -239,15 +240,12 @@ def table(resource: Resource, objects: Iterable[dict], metadata: dict, include: 
     }
 
 
-def _row(columns: tuple[Column, ...], obj: dict, include: str) -> dict:
-    cells = [obj["metadata"]["name"], *(_shown(column.cell(obj)) for column in columns)]
+def _row(columns: tuple[Column, ...], obj: dict, include: str, absent: str | None) -> dict:
+    found = (column.cell(obj) for column in columns)
+    cells = [obj["metadata"]["name"], *(absent if cell is None else cell for cell in found)]
     row: dict = {"cells": cells}
     if include == "Object":
         row["object"] = obj
     elif include != "None":
         row["object"] = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
     return row
-
-
-def _shown(value):
-    return "" if value is None else value

@@ -10,11 +10,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from . import admission, bodies, housekeeping, ownership, patch, schema, shapes
-from .errors import Cause, Refusal, bad_request, failed_precondition, invalid, not_found, unsupported_media_type
+from . import admission, bodies, errors, housekeeping, ownership, patch, schema, shapes
+from .errors import Cause, Refusal, bad_request, failed_precondition, invalid_options, not_found, unsupported_media_type
 from .resources import Resource
 from .routes import Call
-from .store import Store, clone
+from .store import Store, clone, now
 
 _ANSWERS_WITH_OBJECT = ("pods", "namespaces", "services", "serviceaccounts")
 _KEEPS_STATUS_ON_CREATE = ("nodes",)
@@ -34,12 +34,16 @@ class Intent:
     @classmethod
     def of(cls, query: Mapping[str, str], agent: str) -> Intent:
         dry_run = query.get("dryRun", "")
+        wrong = []
         if dry_run not in ("", "All"):
-            message = f'Unsupported value: "{dry_run}": supported values: "All"'
-            raise Refusal(422, "Invalid", f'CreateOptions.meta.k8s.io "" is invalid: dryRun: {message}')
+            message = f'Unsupported value: []string{{"{dry_run}"}}: supported values: "All"'
+            wrong.append(Cause("dryRun", message, "FieldValueNotSupported"))
         validation = query.get("fieldValidation") or "Warn"
         if validation not in ("Strict", "Warn", "Ignore"):
-            raise bad_request(f'invalid fieldValidation parameter: "{validation}"')
+            message = f'Unsupported value: "{validation}": supported values: "", "Ignore", "Strict", "Warn"'
+            wrong.append(Cause("fieldValidation", message, "FieldValueNotSupported"))
+        if wrong:
+            raise invalid_options("CreateOptions", wrong)
         manager = query.get("fieldManager") or agent.partition("/")[0][:128] or "unknown"
         return cls(manager, dry_run == "All", validation, query.get("force") == "true")
 
@@ -49,7 +53,7 @@ def create(store: Store, call: Call, body: object, intent: Intent) -> dict:
     resource = call.resource
     obj = bodies.fit(body, resource, call.namespace if resource.namespaced else "")
     if obj["metadata"].pop("resourceVersion", None):
-        raise bad_request("resourceVersion should not be set on objects to be created")
+        raise Refusal(500, "", "resourceVersion should not be set on objects to be created")
     return _create(store, resource, obj, intent)
 
 
@@ -70,8 +74,7 @@ def update(store: Store, call: Call, body: object, intent: Intent) -> dict:
     old = _stored(store, call)
     new = bodies.fit(body, call.resource, call.namespace if call.resource.namespaced else "", call.name)
     if call.resource.custom and not new["metadata"].get("resourceVersion"):
-        message = "Invalid value: 0x0: must be specified for an update"
-        raise invalid(call.resource, call.name, [Cause("metadata.resourceVersion", message)])
+        raise _without_version(call.resource, call.name)
     _decode(call.resource, new, intent)
     return _replace(store, call, old, new, intent)
 
@@ -82,25 +85,30 @@ def patched(store: Store, call: Call, body: object, kind: str, intent: Intent) -
     if kind == patch.APPLY:
         return _applied(store, call, body, intent)
     if kind not in (patch.JSON, patch.MERGE, patch.STRATEGIC) or (kind == patch.STRATEGIC and resource.custom):
-        known = [patch.JSON, patch.MERGE, *([] if resource.custom else [patch.STRATEGIC]), patch.APPLY]
-        message = "the body of the request was in an unknown format - accepted media types include: "
-        raise unsupported_media_type(message + ", ".join(known))
+        if not resource.custom:
+            raise unsupported_media_type("415: Unsupported Media Type")
+        known = ", ".join((patch.JSON, patch.MERGE, patch.APPLY))
+        raise unsupported_media_type(
+            f"the body of the request was in an unknown format - accepted media types include: {known}"
+        )
     old = _stored(store, call)
-    new = patch.apply(kind, shapes.of(resource), old, body)
+    outcome = patch.apply(kind, shapes.of(resource), old, body)
+    new = bodies.fit(clone(outcome), resource, call.namespace if resource.namespaced else "", call.name)
     try:
-        new = bodies.fit(clone(new), resource, call.namespace if resource.namespaced else "", call.name)
         _decode(resource, new, intent)
     except Refusal as refusal:
-        raise refusal if kind == patch.STRATEGIC else _undecodable(new, refusal) from None
+        strategic = kind == patch.STRATEGIC
+        shown = patch.in_words_of_go(body) if strategic else json.dumps(outcome, separators=(",", ":"), sort_keys=True)
+        raise errors.invalid_patch(shown, refusal.message.partition(": ")[2]) from None
     return _replace(store, call, old, new, intent), False
 
 
-def _undecodable(obj: dict, refusal: Refusal) -> Refusal:
-    """A patched object that cannot be read: the real server answers with the whole of it."""
-    why = refusal.message.partition(": ")[2] if "cannot be handled" in refusal.message else refusal.message
-    cause = Cause("patch", f"Invalid value: {json.dumps(json.dumps(obj, separators=(',', ':')))}: {why}")
-    details = {"causes": [{"reason": cause.reason, "message": cause.message, "field": cause.field}]}
-    return Refusal(422, "Invalid", f' "" is invalid: {cause}', details)
+def _without_version(resource: Resource, name: str) -> Refusal:
+    about = {"name": name, "group": resource.group, "kind": resource.plural}
+    message = "Invalid value: 0x0: must be specified for an update"
+    causes = [{"reason": "FieldValueInvalid", "message": message, "field": "metadata.resourceVersion"}]
+    text = f'{resource.key} "{name}" is invalid: metadata.resourceVersion: {message}'
+    return Refusal(422, "Invalid", text, {**about, "causes": causes})
 
 
 def _applied(store: Store, call: Call, body: object, intent: Intent) -> tuple[dict, bool]:
@@ -133,7 +141,6 @@ def _replace(store: Store, call: Call, old: dict, new: dict, intent: Intent, *, 
         new["metadata"].setdefault(immutable, old["metadata"].get(immutable))
     admission.validate(resource, new, old)
     if not owned:
-        new["metadata"]["managedFields"] = old["metadata"].get("managedFields", [])
         ownership.record_update(resource, intent.manager, old, new, call.subresource)
     write = store.update_status if call.subresource == "status" else store.update
     return write(resource.key, new, dry_run=intent.dry_run)
@@ -190,6 +197,8 @@ def delete(store: Store, call: Call, options: dict, intent: Intent) -> dict:
     obj = _stored(store, call)
     _check_preconditions(call.resource, obj, options.get("preconditions") or {})
     last = _remove(store, call.resource, obj, options, intent)
+    if call.resource.key == "pods" and "deletionTimestamp" not in last["metadata"]:
+        last["metadata"].update(deletionTimestamp=now(), deletionGracePeriodSeconds=0)
     gone = store.item(call.resource.key, call.name, call.namespace if call.resource.namespaced else "") is None
     if (gone or intent.dry_run) and call.resource.key not in _ANSWERS_WITH_OBJECT:
         return _deleted(call.resource, obj)
@@ -217,14 +226,14 @@ def _check_preconditions(resource: Resource, obj: dict, preconditions: dict) -> 
 
 def _remove(store: Store, resource: Resource, obj: dict, options: dict, intent: Intent) -> dict:
     if intent.dry_run:
-        return obj
+        return clone(obj)
     metadata = obj["metadata"]
     finalizer = housekeeping.FOREGROUND if options.get("propagationPolicy") == "Foreground" else None
     if options.get("propagationPolicy") == "Orphan" or options.get("orphanDependents"):
         _orphan(store, metadata["uid"])
     grace = _grace(obj, options) if resource.key == "pods" else None
     last = store.delete(resource.key, metadata["name"], metadata.get("namespace"), grace=grace, finalizer=finalizer)
-    return last or obj
+    return last or clone(obj)
 
 
 def _grace(pod: dict, options: dict) -> int:
