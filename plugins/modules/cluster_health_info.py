@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 module: cluster_health_info
 short_description: Tell what is unwell in a cluster, and what became so since an earlier look
 author:
-  - The disconnected.openshift maintainers
+  - The disconnected.openshift maintainers (!UNKNOWN)
 description:
   - Looks at all pods, nodes, cluster operators and machine-config pools, and lists what does not do its work. A
     completed pod is well; a running one is when all its containers are ready.
@@ -23,8 +23,6 @@ attributes:
   diff_mode:
     support: N/A
     details: Changes nothing.
-  idempotent:
-    support: full
 options:
   before:
     description:

@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 module: machine_config_rollout
 short_description: Foresee, hold together and await the rollout of a cluster's image configuration to its nodes
 author:
-  - The disconnected.openshift maintainers
+  - The disconnected.openshift maintainers (!UNKNOWN)
 description:
   - The global pull secret and the mirror sets reach the nodes through the machine-config operator, which updates the
     nodes of each pool one after the other. This module tells beforehand what that does to each pool, pauses the pools
@@ -25,8 +25,6 @@ attributes:
     support: full
     details: With O(state=resumed) and O(state=waited) nothing is awaited in check mode.
   diff_mode:
-    support: full
-  idempotent:
     support: full
 options:
   state:
@@ -47,7 +45,9 @@ options:
     elements: dict
     default: []
   mirror_sets_absent:
-    description: For O(state=forecast), the mirror sets that will be deleted, each as C(name) or C(Kind/name).
+    description:
+      - For O(state=forecast), the mirror sets that will be deleted, each as C(name) or C(Kind name), as
+        M(disconnected.openshift.image_mirror_sets) returns them.
     type: list
     elements: str
     default: []
@@ -436,7 +436,7 @@ def _after(present, written, absent):
             sentences.append("%s %s is changed" % key)
         objects[key] = obj
     for reference in absent:
-        kind, _slash, name = reference.rpartition("/")
+        kind, _blank, name = reference.rpartition(" ")
         for key in [key for key in objects if key[1] == name and kind in ("", key[0])]:
             sentences.append("%s %s is deleted" % key)
             del objects[key]

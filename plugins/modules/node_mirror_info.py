@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 module: node_mirror_info
 short_description: Prove on every node that its image configuration is what the cluster's objects ask for
 author:
-  - The disconnected.openshift maintainers
+  - The disconnected.openshift maintainers (!UNKNOWN)
 description:
   - Reads the files of each node that decide where its images come from. These are C(/var/lib/kubelet/config.json),
     C(/etc/containers/registries.conf) and the CAs below C(/etc/docker/certs.d).
@@ -27,8 +27,6 @@ attributes:
   diff_mode:
     support: N/A
     details: Changes nothing.
-  idempotent:
-    support: full
 options:
   nodes:
     description: Names of the nodes to look at. All nodes of the machine-config operator without it.

@@ -433,11 +433,11 @@ class TestForecast:
         observer.clock.sleep(end)
         result = machine_config_rollout.forecast(observer, options(mirror_sets=[mirror_set()]), False)
         assert (result["changes"], result["rollouts"]) == ([], 0)
-        again = machine_config_rollout.forecast(observer, options(mirror_sets_absent=["mirrors"]), False)
+        again = machine_config_rollout.forecast(observer, options(mirror_sets_absent=["ImageDigestMirrorSet mirrors"]), False)
         assert again["changes"] == ["ImageDigestMirrorSet mirrors is deleted"]
         assert (again["drains"], again["reboots"]) == (3, 0)
         other = machine_config_rollout.forecast(
-            observer, options(mirror_sets_absent=["ImageTagMirrorSet/mirrors", "unknown"]), False)
+            observer, options(mirror_sets_absent=["ImageTagMirrorSet mirrors", "unknown"]), False)
         assert other["changes"] == []
 
     def test_what_is_still_on_its_way_counts(self):
