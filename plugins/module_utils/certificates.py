@@ -114,7 +114,7 @@ def authorities(data, path=None, registry=None, now=None):
         raise errors.InvalidInput("%s cannot be used. %s" % (what, error.message)) from None
 
 
-def expiring(certificates, days=30, now=None):
+def expiring(certificates, days=14, now=None):
     """A sentence for each certificate that expires within so many days."""
     limit = (now or datetime.datetime.now(datetime.timezone.utc)) + datetime.timedelta(days=days)
     return ["%s expires at %s: renew it, and trust the new one, before." % (each.subject, _iso(each.not_after))

@@ -53,8 +53,9 @@ OWNER_LABEL = "app.kubernetes.io/managed-by"
 OWNER = "disconnected.openshift"
 VERBS = {"post": "create", "put": "update"}  # as roles name them; the others are HTTP's own words
 
+# The environment variables of each option. That of kubeconfig is read below instead: the option is no_log, as it may hold
+# the document itself, and a path taken for a secret would be struck out of every message.
 ENVIRONMENT = {
-    "kubeconfig": ("K8S_AUTH_KUBECONFIG",),
     "context": ("K8S_AUTH_CONTEXT",),
     "host": ("K8S_AUTH_HOST",),
     "api_key": ("K8S_AUTH_API_KEY",),
@@ -272,7 +273,7 @@ class Cluster:
         runs, and drops the headers of impersonation. Only the connecting is tried again: a command that may have
         begun is not run twice.
         """
-        request = _Request("create", "pods/exec", name=pod, namespace=namespace)
+        request = _Request("get", "pods/exec", name=pod, namespace=namespace)
         socket = wait.retry(lambda number: self._open(request, container, argv), self._patience, self._clock)
         try:
             return _read_exec(socket, "%s: %s" % (self.host, request), self._clock, timeout)
@@ -393,9 +394,11 @@ def _refusal(host, request, status, headers, body):
                                    "again and give the new token or kubeconfig." % where)
     if status == 403:
         scope = " in namespace %s" % request.namespace if request.namespace else ", by a cluster role"
-        return errors.Forbidden('%s: %s. Grant this user the verb "%s" on "%s" of API group "%s"%s, or run as a '
-                                'cluster administrator.' % (where, said or "forbidden", request.verb,
-                                                            request.resource, request.group, scope))
+        # Which of the two a command needs depends on the release.
+        verbs = 'verbs "get" and "create"' if request.resource == "pods/exec" else 'verb "%s"' % request.verb
+        return errors.Forbidden('%s: %s. Grant this user the %s on "%s" of API group "%s"%s, or run as a cluster '
+                                'administrator.' % (where, said or "forbidden", verbs, request.resource, request.group,
+                                                    scope))
     if status == 404:
         return errors.NotFound("%s: %s." % (where, said or "not found"))
     if status == 409:
@@ -478,6 +481,8 @@ def _configuration(params):
     """A client Configuration from the options, in kubernetes.core's order: host with credentials, else kubeconfig or
     context, else the pod's service account, else the default kubeconfig; single options override what was loaded."""
     given = {name: value for name, value in params.items() if value not in (None, "", [], {})}
+    if os.environ.get("K8S_AUTH_KUBECONFIG"):
+        given.setdefault("kubeconfig", os.environ["K8S_AUTH_KUBECONFIG"])
     if "username" in given or "password" in given:
         raise errors.InvalidInput("OpenShift 4 has no basic authentication: username and password cannot be used. Log "
                                   "in (oc login, or community.okd.openshift_auth) and give the token as api_key.")
@@ -572,9 +577,10 @@ def _spellings(name):
 
 
 def _websocket_proxy(configuration):
-    """The options by which a websocket uses the proxy that the other requests use."""
+    """The options by which a websocket uses the proxy that the other requests use, and none where they use none: left to
+    itself it asks the environment, which older clients for the other requests do not."""
     if not configuration.proxy:
-        return {}
+        return {"http_proxy_host": "none", "http_no_proxy": ["*"]}
     proxy = urlsplit(configuration.proxy)
     options = {"http_proxy_host": proxy.hostname, "http_proxy_port": proxy.port or 3128,
                "proxy_type": proxy.scheme if proxy.scheme.startswith("socks") else "http"}
@@ -636,7 +642,7 @@ def _read_exec(socket, where, clock, timeout):
             # The status is the last message; what follows is the farewell, which need not come.
             left = 1 if streams[STATUS] else deadline - clock.now()
             if left <= 0:
-                raise errors.TimedOut("%s: the command did not end in %d seconds." % (where, timeout))
+                raise errors.TimedOut("%s: the command did not end in %g seconds." % (where, timeout))
             socket.settimeout(left)
             opcode, data = socket.recv_data()
             if opcode == websocket.ABNF.OPCODE_CLOSE:
@@ -645,7 +651,7 @@ def _read_exec(socket, where, clock, timeout):
                 streams[data[0]].append(data[1:])
     except websocket.WebSocketTimeoutException:
         if not streams[STATUS]:
-            raise errors.TimedOut("%s: the command did not end in %d seconds." % (where, timeout)) from None
+            raise errors.TimedOut("%s: the command did not end in %g seconds." % (where, timeout)) from None
     except (websocket.WebSocketException, OSError):
         pass  # whether it came too early shows in the status
     if not streams[STATUS]:

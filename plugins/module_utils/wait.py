@@ -57,7 +57,7 @@ def poll(check, timeout, interval, clock=SystemClock()):
             return outcome
         left = deadline - clock.now()
         if left <= 0:
-            raise errors.TimedOut("Not done after %d seconds: %s" % (timeout, outcome.reason), **outcome.details)
+            raise errors.TimedOut("Not done after %g seconds: %s" % (timeout, outcome.reason), **outcome.details)
         clock.sleep(min(interval, left))
 
 

@@ -11,9 +11,13 @@ from __future__ import annotations
 import base64
 import datetime
 import hashlib
+import http.client
 import http.server
 import ipaddress
 import json
+import select
+import socket
+import socketserver
 import ssl
 import struct
 import threading
@@ -55,6 +59,39 @@ def pem(cert):
 def key_pem(key):
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
                              serialization.NoEncryption())
+
+
+class Proxy(socketserver.ThreadingTCPServer):
+    """An HTTP proxy that knows CONNECT alone. `connected` lists (host:port, Proxy-Authorization or None)."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        self.connected = []
+        super().__init__(("127.0.0.1", 0), _Tunnel)
+        self.address = "127.0.0.1:%d" % self.server_address[1]
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def close(self):
+        self.shutdown()
+        self.server_close()
+
+
+class _Tunnel(socketserver.StreamRequestHandler):
+    def handle(self):
+        target = self.rfile.readline().decode("ascii").split(" ")[1]
+        headers = http.client.parse_headers(self.rfile)
+        self.server.connected.append((target, headers["Proxy-Authorization"]))
+        host, _colon, port = target.rpartition(":")
+        with socket.create_connection((host, int(port))) as upstream:
+            self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            ends = {self.connection: upstream, upstream: self.connection}
+            while True:
+                for end in select.select(list(ends), [], [])[0]:
+                    data = end.recv(65536)
+                    if not data:
+                        return
+                    ends[end].sendall(data)
 
 
 class Drop:

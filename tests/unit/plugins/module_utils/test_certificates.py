@@ -124,6 +124,6 @@ class TestAuthority:
 
     def test_who_expires_soon(self):
         now = datetime.datetime.now(datetime.timezone.utc)
-        soon = certificates.load(pem(certificate("soon", days=(-1, 20))[0]) + pem(certificate("late", days=(-1, 40))[0]))
+        soon = certificates.load(pem(certificate("soon", days=(-1, 10))[0]) + pem(certificate("late", days=(-1, 20))[0]))
         assert [sentence[:25] for sentence in certificates.expiring(soon, now=now)] == ["CN=soon expires at " + str(
-            now + datetime.timedelta(days=20))[:6]]
+            now + datetime.timedelta(days=10))[:6]]

@@ -17,7 +17,7 @@ from ansible_collections.disconnected.openshift.plugins.module_utils import erro
 from ansible_collections.disconnected.openshift.plugins.module_utils.cluster import Cluster, ExecResult  # noqa: E402
 from ansible_collections.disconnected.openshift.tests.unit.fake_clock import FakeClock  # noqa: E402
 from ansible_collections.disconnected.openshift.tests.unit.scripted_api import (  # noqa: E402
-    Answer, Drop, Exec, ScriptedApi, refusal)
+    Answer, Drop, Exec, Proxy, ScriptedApi, refusal)
 
 TOKEN = "sha256~canary-token"
 SECRET = "/api/v1/namespaces/openshift-config/secrets/pull-secret"
@@ -149,6 +149,13 @@ class TestIdentity:
         get(connect(host=None, api_key=None, ca_cert=None))
         assert api.requests[-1][3]["Authorization"] == "Bearer " + TOKEN
 
+    def test_kubeconfig_of_the_environment(self, connect, api, tmp_path, monkeypatch):
+        path = tmp_path / "kubeconfig"
+        path.write_text(json.dumps(kubeconfig(api)))
+        monkeypatch.setenv("K8S_AUTH_KUBECONFIG", str(path))
+        get(connect(host=None, api_key=None, ca_cert=None))
+        assert api.requests[-1][3]["Authorization"] == "Bearer " + TOKEN
+
     def test_options_override_the_kubeconfig(self, connect, api):
         get(connect(host=None, api_key="other", kubeconfig=kubeconfig(api, {"insecure-skip-tls-verify": True}),
                     validate_certs=True))
@@ -166,6 +173,51 @@ class TestIdentity:
         headers = api.requests[-1][3]
         assert headers.get_all("Impersonate-User") == ["eve"]
         assert sorted(headers.get_all("Impersonate-Group")) == ["dev", "ops"]
+
+
+class TestProxy:
+    @pytest.fixture
+    def proxy(self, api):
+        api.answer("GET", SECRET, Answer(200, {"kind": "Secret"}))
+        api.answer("GET", EXEC, Exec(SUCCESS))
+        proxy = Proxy()
+        yield proxy
+        proxy.close()
+
+    def test_reads_and_commands_go_through_it(self, connect, api, proxy):
+        cluster = connect(proxy="http://%s" % proxy.address, no_proxy="other.test")
+        get(cluster)
+        cluster.exec("mco", "daemon-1", "d", ["true"])
+        assert proxy.connected == [(api.url[len("https://"):], None)] * 2
+
+    def test_its_credentials(self, connect, api, proxy):
+        cluster = connect(proxy="http://%s" % proxy.address, no_proxy="other.test",
+                          proxy_headers={"proxy_basic_auth": "me:pa:ss", "user_agent": None})
+        get(cluster)
+        cluster.exec("mco", "daemon-1", "d", ["true"])
+        assert {authorization for _target, authorization in proxy.connected} == {"Basic bWU6cGE6c3M="}
+        assert len(proxy.connected) == 2
+
+    def test_the_environments(self, connect, api, proxy, monkeypatch):
+        """Newer clients read it, older ones do not: a command goes the way of the other requests."""
+        monkeypatch.setenv("HTTPS_PROXY", "http://%s" % proxy.address)
+        monkeypatch.setenv("NO_PROXY", "other.test")
+        cluster = connect()
+        get(cluster)
+        ways = len(proxy.connected)
+        cluster.exec("mco", "daemon-1", "d", ["true"])
+        assert len(proxy.connected) == 2 * ways
+
+    def test_hosts_that_need_none(self, connect, api, proxy):
+        cluster = connect(proxy="http://%s" % proxy.address, no_proxy="other.test, 127.0.0.1")
+        get(cluster)
+        cluster.exec("mco", "daemon-1", "d", ["true"])
+        assert proxy.connected == []
+
+    def test_one_that_does_not_answer(self, connect, clock):
+        with pytest.raises(errors.Unreachable) as failure:
+            get(connect(proxy="http://127.0.0.1:1", no_proxy="other.test"))
+        assert "cannot be reached" in failure.value.message
 
 
 class TestRefusals:
@@ -467,6 +519,13 @@ class TestExec:
             connect().exec("mco", "daemon-1", "d", ["cat"], timeout=0.2)
         assert "did not end" in failure.value.message
 
+    def test_forbidden_names_both_verbs(self, cluster, api):
+        """Up to Kubernetes 1.34 a command by websocket needs "get", later "create" as well."""
+        api.answer("GET", EXEC, refusal(403, 'User "v" cannot get resource "pods/exec"'))
+        with pytest.raises(errors.Forbidden) as failure:
+            cluster.exec("mco", "daemon-1", "d", ["cat"])
+        assert 'verbs "get" and "create" on "pods/exec"' in failure.value.message
+
     @pytest.mark.parametrize("status, error", [(403, errors.Forbidden), (404, errors.NotFound)])
     def test_refused(self, cluster, api, status, error):
         api.answer("GET", EXEC, refusal(status, 'pods "daemon-1" is forbidden'))
@@ -497,5 +556,5 @@ class TestExec:
 def test_argument_spec_keeps_what_is_secret_secret_and_reads_the_environment():
     spec = cluster_util.ARGUMENT_SPEC
     assert {name for name, option in spec.items() if option.get("no_log")} >= {"api_key", "password", "kubeconfig"}
-    assert set(spec) - set(cluster_util.ENVIRONMENT) == {"proxy_headers"}
+    assert set(spec) - set(cluster_util.ENVIRONMENT) == {"kubeconfig", "proxy_headers"}
     assert spec["ca_cert"]["fallback"][1] == ["K8S_AUTH_CA_CERT", "K8S_AUTH_SSL_CA_CERT"]
