@@ -10,17 +10,12 @@ import hashlib
 import re
 from collections.abc import Iterable
 
-from . import shapes
+from . import patch, shapes
 from .resources import Resource, Table, kubernetes_version, parse_version
 
 _AGGREGATED = re.compile(r"application/json;g=apidiscovery\.k8s\.io;v=(v2|v2beta1);as=APIGroupDiscoveryList")
 _AGGREGATED_SINCE = {"v2beta1": (4, 14), "v2": (4, 17)}
-_PATCH_TYPES = (
-    "application/json-patch+json",
-    "application/merge-patch+json",
-    "application/strategic-merge-patch+json",
-    "application/apply-patch+yaml",
-)
+_PATCH_TYPES = (patch.JSON, patch.MERGE, patch.STRATEGIC, patch.APPLY)
 # Subresources with a kind of their own; all others answer with the kind of the object.
 _SUBRESOURCE_KINDS = {
     "exec": ("", "v1", "PodExecOptions", ("create", "get")),
@@ -241,9 +236,12 @@ def _operation(resource: Resource, method: str, *, v3: bool) -> dict:
         "parameters": [{"name": name, "in": "query", **schema} for name in names],
         "responses": {"200": {"description": "OK"}},
     }
-    if v3 and method in ("post", "put"):
+    if method == "patch" and not v3:
+        operation["consumes"] = [kind for kind in _PATCH_TYPES if kind != patch.STRATEGIC or not resource.custom]
+    elif v3 and method in ("post", "put"):
         reference = {"$ref": f"#/components/schemas/{_definition(resource)}"}
         operation["requestBody"] = {"content": {"*/*": {"schema": reference}}}
     elif v3 and method == "patch":
-        operation["requestBody"] = {"content": {kind: {"schema": {"type": "object"}} for kind in _PATCH_TYPES}}
+        kinds = [kind for kind in _PATCH_TYPES if kind != patch.STRATEGIC or not resource.custom]
+        operation["requestBody"] = {"content": {kind: {"schema": {"type": "object"}} for kind in kinds}}
     return operation

@@ -114,6 +114,7 @@ _CUSTOM_AGE = Column("Age", _age(), "date")
 _COLUMNS: dict[str, tuple[Column, ...]] = {
     "configmaps": (Column("Data", _size("data")), _AGE),
     "secrets": (Column("Type", _at("type")), Column("Data", _size("data")), _AGE),
+    "serviceaccounts": (Column("Secrets", lambda obj: len(obj.get("secrets") or [])), _AGE),
     "namespaces": (Column("Status", _at("status.phase")), _AGE),
     "pods": (
         Column("Ready", _pod_ready),
