@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import pathlib
 import shutil
@@ -91,9 +92,8 @@ class Registry:
         response = connection.getresponse()
         body = response.read().decode()
         connection.close()
-        import json
         return sorted(json.loads(body).get("tags") or []) if response.status == 200 else []
 
-    def upload_directories(self):
-        """Uploads that were begun and neither finished nor given up."""
-        return list((self.directory / "storage").glob("docker/registry/v2/repositories/**/_uploads/*"))
+    def unfinished_uploads(self):
+        """Files of uploads that were begun and neither finished nor given up."""
+        return list((self.directory / "storage").glob("docker/registry/v2/repositories/**/_uploads/*/data"))
