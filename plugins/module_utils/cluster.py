@@ -542,8 +542,9 @@ def _override(configuration, given):
                               ("proxy", "proxy"), ("no_proxy", "no_proxy")):
         if option in given:
             setattr(configuration, attribute, given[option])
-    headers = {name: value for name, value in (given.get("proxy_headers") or {}).items() if value}
-    if headers:
+    headers = {name: (given.get("proxy_headers") or {}).get(name) or os.environ.get("K8S_AUTH_PROXY_HEADERS_" + name.upper())
+               for name in ("proxy_basic_auth", "basic_auth", "user_agent")}
+    if any(headers.values()):
         configuration.proxy_headers = urllib3.util.make_headers(**headers)
 
 

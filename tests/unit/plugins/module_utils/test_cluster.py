@@ -190,9 +190,13 @@ class TestProxy:
         cluster.exec("mco", "daemon-1", "d", ["true"])
         assert proxy.connected == [(api.url[len("https://"):], None)] * 2
 
-    def test_its_credentials(self, connect, api, proxy):
-        cluster = connect(proxy="http://%s" % proxy.address, no_proxy="other.test",
-                          proxy_headers={"proxy_basic_auth": "me:pa:ss", "user_agent": None})
+    @pytest.mark.parametrize("options, environment", [
+        ({"proxy_headers": {"proxy_basic_auth": "me:pa:ss", "user_agent": None}}, None), ({}, "me:pa:ss"),
+    ])
+    def test_its_credentials(self, connect, api, proxy, monkeypatch, options, environment):
+        if environment:
+            monkeypatch.setenv("K8S_AUTH_PROXY_HEADERS_PROXY_BASIC_AUTH", environment)
+        cluster = connect(proxy="http://%s" % proxy.address, no_proxy="other.test", **options)
         get(cluster)
         cluster.exec("mco", "daemon-1", "d", ["true"])
         assert {authorization for _target, authorization in proxy.connected} == {"Basic bWU6cGE6c3M="}
