@@ -254,21 +254,35 @@ def is_operators(name, path):
     return re.fullmatch(pattern, name) is not None
 
 
-def foreign_owners(machine_configs, pool, wanted, contents, version):
-    """Sentences about MachineConfigs of others that keep the wanted content out of a pool's {path: bytes}.
+@dataclass(frozen=True)
+class Obstacle:
+    """An object that keeps what the operator writes to a path out of a pool, with the remedy."""
 
-    They name the path that the operator writes too, and come later in the merge; parameters as owner().
-    """
-    difference = compare(wanted, contents)
+    kind: str
+    name: str
+    reason: str
+    remedy: str
+
+    def __str__(self):
+        return "%s %s %s. %s." % (self.kind, self.name, self.reason, self.remedy)
+
+
+def obstacles(machine_configs, pool, paths, version):
+    """The Obstacles that keep the operator's own version of these paths out of a pool; parameters as owner()."""
     name = pool["metadata"]["name"]
-    for path in sorted({path for path, _what in difference.pairs()}):
+    for path in paths:
         found = owner(machine_configs, pool, path, version)
         if found is None:
-            yield ("No MachineConfig that pool %s selects has %s: its machineConfigSelector must select those of the "
-                   "role worker or master." % (name, path))
+            yield Obstacle("MachineConfigPool", name, "selects no MachineConfig that has " + path,
+                           "Let its machineConfigSelector select those of the role worker, or master")
         elif not is_operators(found, path):
-            yield ("MachineConfig %s owns %s in pool %s, over what the operator writes from the cluster's own objects: "
-                   "delete it, or take that file out of it." % (found, path, name))
+            yield Obstacle("MachineConfig", found, "owns %s in pool %s, over what the operator writes from the "
+                           "cluster's own objects" % (path, name), "Delete it, or take that file out of it")
+
+
+def differing_paths(wanted, contents):
+    """The paths among {path: bytes} that are not as wanted, sorted."""
+    return sorted({path for path, _what in compare(wanted, contents).pairs()})
 
 
 # --- what an update does to a node -------------------------------------------------------------------------------
@@ -297,7 +311,7 @@ def planned(running, rendered, target, version):
     contents = files(running)
     pending = update(running, rendered)
     paths = set(pending.paths) - {PULL_SECRET, REGISTRIES_CONF}
-    differing = {path for path, _what in compare(target.wanted, contents).pairs()}
+    differing = differing_paths(target.wanted, contents)
     if target.rewrites_pull_secret or PULL_SECRET in differing:
         paths.add(PULL_SECRET)
     unsafe = []

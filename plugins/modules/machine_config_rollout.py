@@ -63,8 +63,9 @@ options:
     default: []
   fail_on_blockers:
     description:
-      - For O(state=forecast), fail when a pool that will roll out is paused by somebody else or degraded, or has a node
-        that is cordoned, not ready or degraded. Such a rollout would stop half-way.
+      - For O(state=forecast), fail when a pool that will roll out is paused by somebody else or degraded, has a node
+        that is cordoned, not ready or degraded, or takes a file that will change from somebody else's MachineConfig.
+        Such a rollout would stop half-way, or never begin.
       - PodDisruptionBudgets that allow no disruption are reported and do not fail the task; they may allow it later.
     type: bool
     default: true
@@ -248,7 +249,9 @@ changes:
   elements: str
   sample: ["ImageDigestMirrorSet disconnected-openshift is created"]
 blockers:
-  description: Everything that stands in the way, with the remedy. Only those with C(refuses) fail the task.
+  description:
+    - Everything that stands in the way, with the remedy. Only those with C(refuses) fail the task.
+    - Among them are MachineConfigs of others that own a file that will change, so that the change would never arrive.
   returned: with state forecast
   type: list
   elements: dict
@@ -375,9 +378,13 @@ class Observer:
 def wanted_of(inputs, objects):
     """machine_config.Wanted of the pull secret as it is and the mirror sets given.
 
-    Raises InvalidInput or Conflict where the operator refuses the objects; it then renders no mirrors at all.
+    Raises InvalidInput or Conflict where the operator refuses the objects.
     """
-    expected = mirror_sets.expected_registries([*objects, *inputs.configs], inputs.version)
+    try:
+        expected = mirror_sets.expected_registries([*objects, *inputs.configs], inputs.version)
+    except (errors.InvalidInput, errors.Conflict) as refusal:
+        raise type(refusal)(refusal.message + " The machine-config operator would take over no change of any mirror "
+                            "until that is corrected or deleted, and would not say so.") from None
     return machine_config.Wanted(inputs.pull_secret, tuple(expected))
 
 
@@ -404,6 +411,7 @@ def forecast(observer, params, _check_mode):
     belonging = rollout.members(pools, nodes)
     foreseen = [rollout.forecast(pool, members, list(effects_of(pool, members)))
                 for pool, members in ((pool, belonging[pool["metadata"]["name"]]) for pool in pools)]
+    _add_obstacles(observer.cluster, pools, foreseen, inputs.version)
     found = [blocker for pool in foreseen for blocker in pool["blockers"]]
     if any(pool["drain"] and pool["rollouts"] for pool in foreseen):
         found += [blocker.result() for blocker in _budgets(observer.cluster)]
@@ -419,7 +427,7 @@ def forecast(observer, params, _check_mode):
     }
     refusing = [blocker for blocker in found if blocker["refuses"]]
     if refusing and params["fail_on_blockers"]:
-        raise errors.Conflict("The rollout would stop half-way, so nothing is begun. %s." % ". ".join(
+        raise errors.Conflict("The rollout would not come through, so nothing is begun. %s." % ". ".join(
             "%(kind)s %(name)s %(reason)s. %(remedy)s" % blocker for blocker in refusing), **result)
     return result
 
@@ -468,6 +476,19 @@ def _circumstances(cluster):
         "v1", "ConfigMap", "image-registry-override-drain", cluster_inputs.MCO_NAMESPACE) is not None
     return {"node_disruption_policy": policy, "single_node": cluster_inputs.single_node(cluster),
             "override_drain": override}
+
+
+def _add_obstacles(cluster, pools, foreseen, version):
+    """Add to the blockers of each pool that will roll out who keeps the change out of its configuration."""
+    if not any(forecast["rollouts"] for forecast in foreseen):
+        return
+    sources = cluster.list(API, "MachineConfig", label_selector=machine_config.ROLE_LABEL)
+    for pool, forecast in zip(pools, foreseen):
+        paths = [path for path in forecast["files"]
+                 if path in (machine_config.PULL_SECRET, machine_config.REGISTRIES_CONF) and forecast["rollouts"]]
+        forecast["blockers"] += [
+            rollout.Blocker(found.kind, found.name, found.reason, found.remedy).result()
+            for found in machine_config.obstacles(sources, pool, paths, version)]
 
 
 def _budgets(cluster):
@@ -692,10 +713,10 @@ class Vigil:
         explained = False
         for pool in pools:
             contents = machine_config.files(self._observer.config(rollout.rendered_name(pool)))
-            for sentence in machine_config.foreign_owners(
-                    sources, pool, self._wanted, contents, self._inputs.version):
+            paths = machine_config.differing_paths(self._wanted, contents)
+            for obstacle in machine_config.obstacles(sources, pool, paths, self._inputs.version):
                 explained = True
-                yield sentence
+                yield str(obstacle)
         if not explained:
             yield ("See what the controller says: oc logs -n %s deployment/machine-config-controller."
                    % cluster_inputs.MCO_NAMESPACE)

@@ -184,7 +184,8 @@ from ..module_utils.cluster import ARGUMENT_SPEC, Cluster
 
 API = cluster_inputs.MACHINE_CONFIG
 DAEMON = "machine-config-daemon"
-NAMED_IN_MESSAGE = 5
+TROUBLES_TOLD = 3
+NODES_NAMED = 5
 
 
 def main():
@@ -253,12 +254,20 @@ def _chosen(nodes, names):
 
 
 def _message(wrong, total):
-    told = ["%s: %s%s" % (row["name"], "; ".join(["lacks " + what for what in row["missing"][:2]]
-                                                 + ["still has " + what for what in row["unexpected"][:2]]) or "unread",
-                          " (%s)" % row["reason"] if row["reason"] else "") for row in wrong[:NAMED_IN_MESSAGE]]
-    more = " and %d more nodes" % (len(wrong) - NAMED_IN_MESSAGE) if len(wrong) > NAMED_IN_MESSAGE else ""
-    return "%d of %d nodes do not have the image configuration that is asked for. %s%s." % (
-        len(wrong), total, ". ".join(told), more)
+    """What is wrong on how many nodes; those with the same trouble are told together."""
+    alike = {}
+    for row in wrong:
+        told = ["lacks " + what for what in row["missing"][:2]] + ["still has " + what for what in row["unexpected"][:2]]
+        alike.setdefault(("; ".join(told), row["reason"]), []).append(row["name"])
+    sentences = [": ".join(filter(None, (_names(names), trouble, reason)))
+                 for (trouble, reason), names in list(alike.items())[:TROUBLES_TOLD]]
+    return "%d of %d nodes do not have the image configuration that is asked for. %s." % (
+        len(wrong), total, ". ".join(sentence.rstrip(".") for sentence in sentences))
+
+
+def _names(names):
+    more = len(names) - NODES_NAMED
+    return ", ".join(names[:NODES_NAMED]) + (" and %d more" % more if more > 0 else "")
 
 
 # --- reading -----------------------------------------------------------------------------------------------------
@@ -356,7 +365,7 @@ class Judge:
             registries = mirror_sets.expected_registries([*objects, *inputs.configs], inputs.version)
             self._wanted = machine_config.Wanted(inputs.pull_secret, tuple(registries))
         except (errors.InvalidInput, errors.Conflict) as refusal:
-            self._refusal = refusal.message
+            self._refusal = refusal.message + " The machine-config operator takes over no change of any mirror for it."
         self._as_asked = set()  # the nodes that have what the cluster's objects ask for, whatever else is expected
         # Most nodes have the very same files: each set of them is looked at once.
         self._verdict = functools.lru_cache(maxsize=None)(self._judge)
@@ -425,11 +434,12 @@ class Judge:
         """Why a pool's configuration is not what the objects ask for; "" when it is."""
         rendered = self._cluster.get(API, "MachineConfig", rollout.rendered_name(pool)) or {"metadata": {}, "spec": {}}
         contents = machine_config.files(rendered)
-        if machine_config.compare(self._wanted, contents).matches:
+        paths = machine_config.differing_paths(self._wanted, contents)
+        if not paths:
             return ""
         sources = self._cluster.list(API, "MachineConfig", label_selector=machine_config.ROLE_LABEL)
-        foreign = list(machine_config.foreign_owners(sources, pool, self._wanted, contents, self._inputs.version))
-        return " ".join(foreign) or "pool %s has no such configuration yet" % pool["metadata"]["name"]
+        found = machine_config.obstacles(sources, pool, paths, self._inputs.version)
+        return " ".join(map(str, found)) or "pool %s has no such configuration yet" % pool["metadata"]["name"]
 
     def _about_row(self, row):
         """The node runs its pool's configuration, and that is right."""

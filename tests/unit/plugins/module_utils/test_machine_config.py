@@ -162,24 +162,19 @@ class TestOwner:
     def test_who_keeps_the_mirrors_out(self):
         """A hand-made MachineConfig of an old guide sorts after the generated one."""
         sources = self.SOURCES + [config("worker-priv-reg-configuration", {REGISTRIES_CONF: HEADER}, labels=WORKER)]
-        wanted = Wanted({"auths": {}}, tuple(registries_conf.parse(registries(("quay.io/x", ["m/x"]))).registries))
-        contents = {PULL_SECRET: b'{"auths":{}}', REGISTRIES_CONF: HEADER.encode()}
-        sentences = list(machine_config.foreign_owners(sources, POOL, wanted, contents, "4.16.3"))
-        assert len(sentences) == 1
-        assert sentences[0].startswith("MachineConfig worker-priv-reg-configuration owns %s in pool worker"
-                                       % REGISTRIES_CONF)
+        found = list(machine_config.obstacles(sources, POOL, [REGISTRIES_CONF], "4.16.3"))
+        assert [(entry.kind, entry.name) for entry in found] == [("MachineConfig", "worker-priv-reg-configuration")]
+        assert str(found[0]).startswith("MachineConfig worker-priv-reg-configuration owns %s in pool worker, over"
+                                        % REGISTRIES_CONF)
 
     def test_the_operators_own_configs_are_no_obstacle(self):
-        wanted = Wanted({"auths": {"quay.io": {"auth": "cTpx"}}}, ())
-        contents = {PULL_SECRET: b'{"auths":{}}', REGISTRIES_CONF: HEADER.encode()}
         sources = self.SOURCES + [config("00-worker", {PULL_SECRET: "{}"}, labels=WORKER)]
-        assert list(machine_config.foreign_owners(sources, POOL, wanted, contents, "4.16")) == []
+        assert not list(machine_config.obstacles(sources, POOL, [PULL_SECRET, REGISTRIES_CONF], "4.16"))
 
     def test_a_pool_without_the_workers_configs_is_named(self):
         pool = {"metadata": {"name": "odd"}, "spec": {"machineConfigSelector": {"matchLabels": {"x": "y"}}}}
-        wanted = Wanted({"auths": {}}, ())
-        sentences = list(machine_config.foreign_owners(self.SOURCES, pool, wanted, {}, "4.16"))
-        assert all("pool odd selects" in sentence for sentence in sentences) and len(sentences) == 2
+        found = list(machine_config.obstacles(self.SOURCES, pool, [REGISTRIES_CONF], "4.16"))
+        assert str(found[0]).startswith("MachineConfigPool odd selects no MachineConfig that has " + REGISTRIES_CONF)
 
 
 @pytest.mark.parametrize("expression, chosen", [

@@ -466,6 +466,12 @@ class TestForecast:
         assert caught.value.details["rollouts"] == 1
         assert self.forecast(cluster, mirror_sets=[mirror_set()], fail_on_blockers=False)["blockers"]
 
+    def test_a_file_that_somebody_else_owns_would_never_change(self):
+        mine = rollouts.config("worker-registries", secret=None, labels={rollouts.ROLE_LABEL: "worker"})
+        with pytest.raises(errors.Conflict, match="MachineConfig worker-registries owns /etc/containers/registries.conf"):
+            self.forecast(cluster_of(mine), mirror_sets=[mirror_set()])
+        assert not self.forecast(cluster_of(mine), pull_secret_changes=["mirror:5000"])["blockers"]
+
     def test_blockers_do_not_matter_where_nothing_rolls_out(self):
         assert not self.forecast(cluster_of(paused=True))["blockers"]
 
