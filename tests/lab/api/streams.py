@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a pod says: its logs, and commands run in it over a websocket (v4 and v5.channel.k8s.io)."""
+"""What a pod says: its logs, and commands run in it over a websocket (v4 and v5.channel.k8s.io) or SPDY."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from typing import Protocol
 
 from aiohttp import WSMsgType, web
 
+from . import spdy
 from .errors import Refusal, bad_request
+from .routes import TRUE
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
-STDIN, STDOUT, STDERR, ERROR, CLOSE = 0, 1, 2, 3, 255
+STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
+_NAMES = {STDIN: "stdin", STDOUT: "stdout", STDERR: "stderr"}
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 
 
@@ -69,7 +72,7 @@ async def send_logs(request: web.Request, runtime: Runtime, pod: dict) -> web.St
         raise bad_request(
             f'container "{container}" in pod "{pod["metadata"]["name"]}" is waiting to start: ContainerCreating'
         )
-    follow = query.get("follow") in ("true", "1")
+    follow = query.get("follow") in TRUE
     chunks = runtime.logs(pod, container, follow)
     if not follow:
         text = b"".join([chunk async for chunk in chunks])
@@ -97,7 +100,7 @@ def _tail(text: bytes, lines: str | None, limit: str | None) -> bytes:
 
 
 async def run_command(request: web.Request, runtime: Runtime, pod: dict) -> web.StreamResponse:
-    """GET .../pods/NAME/exec as a websocket."""
+    """GET .../pods/NAME/exec as a websocket, or POST as SPDY."""
     query = request.query
     name, phase = pod["metadata"]["name"], pod.get("status", {}).get("phase")
     container = container_of(pod, query.get("container"))
@@ -110,35 +113,82 @@ async def run_command(request: web.Request, runtime: Runtime, pod: dict) -> web.
     argv = query.getall("command", [])
     if not argv:
         raise bad_request("you must specify at least 1 command for the container")
-    socket = web.WebSocketResponse(protocols=PROTOCOLS, max_msg_size=0)
-    if not socket.can_prepare(request).ok:
-        raise bad_request("unable to upgrade: the lab runs commands over websockets (v4 or v5.channel.k8s.io)")
-    wanted = {STDOUT: query.get("stdout"), STDERR: query.get("stderr")}
-    await socket.prepare(request)
-    process = await runtime.exec(pod, container, argv, stdin=query.get("stdin") in ("true", "1"))
-    reader = asyncio.create_task(_feed(socket, process))
+    wanted = {name for name in ("stdin", "stdout", "stderr") if query.get(name) in TRUE}
+    if query.get("tty") in TRUE:
+        wanted.discard("stderr")
+    connection = await _connect(request, wanted)
+    process = await runtime.exec(pod, container, argv, stdin="stdin" in wanted)
+    reader = asyncio.create_task(_feed(connection, process))
     try:
         async for channel, data in process:
-            if wanted[channel] in ("true", "1"):
-                await socket.send_bytes(bytes([channel]) + data)
-        await socket.send_bytes(bytes([ERROR]) + json.dumps(_outcome(process.exit_code)).encode())
-        await socket.close()
+            if _NAMES[channel] in wanted:
+                await connection.send(channel, data)
+        await connection.send(ERROR, json.dumps(_outcome(process.exit_code)).encode())
+        await connection.close()
     finally:
         reader.cancel()
         process.kill()
+    return connection.response
+
+
+class Connection(Protocol):
+    """A client's connection with several channels on it."""
+
+    response: web.StreamResponse
+
+    def received(self) -> AsyncIterator[tuple[int, bytes | None]]: ...
+
+    async def send(self, channel: int, data: bytes) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+async def _connect(request: web.Request, wanted: set[str]) -> Connection:
+    """Upgrade to a websocket or to SPDY, whichever the client asks for; 400 for one that asks for neither."""
+    if spdy.wanted(request):
+        channels = {"error": ERROR, **{_NAMES[channel]: channel for channel in _NAMES if _NAMES[channel] in wanted}}
+        if request.query.get("tty") in TRUE:
+            channels["resize"] = RESIZE
+        connection = spdy.Connection(channels)
+        await connection.accept(request)
+        return connection
+    socket = _WebSocket()
+    if not socket.response.can_prepare(request).ok:
+        raise bad_request("unable to upgrade: a command needs a websocket (v4 or v5.channel.k8s.io) or SPDY/3.1")
+    await socket.response.prepare(request)
     return socket
 
 
-async def _feed(socket: web.WebSocketResponse, process: Process) -> None:
-    """Pass on what the client types; v5 says on its own channel when that has ended."""
-    async for message in socket:
-        if message.type is not WSMsgType.BINARY or not message.data:
-            continue
-        channel, data = message.data[0], message.data[1:]
-        if channel == STDIN:
-            await process.write(data)
-        elif channel == CLOSE and data[:1] == bytes([STDIN]):
+class _WebSocket:
+    """Channels over a websocket: the first byte of a message is its channel."""
+
+    def __init__(self) -> None:
+        self.response = web.WebSocketResponse(protocols=PROTOCOLS, max_msg_size=0)
+
+    async def received(self) -> AsyncIterator[tuple[int, bytes | None]]:
+        async for message in self.response:
+            if message.type is not WSMsgType.BINARY or not message.data:
+                continue
+            channel, data = message.data[0], message.data[1:]
+            if channel == CLOSE:  # v5: the channel that the next byte names has ended
+                yield data[0], None
+            elif data:
+                yield channel, data
+
+    async def send(self, channel: int, data: bytes) -> None:
+        await self.response.send_bytes(bytes([channel]) + data)
+
+    async def close(self) -> None:
+        await self.response.close()
+
+
+async def _feed(connection: Connection, process: Process) -> None:
+    """Pass on what the client types; without the client there is nobody to run for."""
+    async for channel, data in connection.received():
+        if channel == STDIN and data is None:
             process.close_stdin()
+        elif channel == STDIN:
+            await process.write(data)
     process.kill()
 
 
