@@ -1,7 +1,8 @@
 # Copyright: (c) 2026, the disconnected.openshift maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Registry credentials as OpenShift's pull secret, `oc` and CRI-O keep them: {"auths": {registry: {"auth": base64}}}.
+"""Registry credentials as OpenShift's pull secret, `oc` and CRI-O keep them: {"auths": {registry: {"auth":
+base64}}}.
 
 A document is a dict as `parse` gives it. No message here ever holds more of an entry than its name.
 """
@@ -50,8 +51,8 @@ class Number(float):
 def parse(text):
     """The document that `text` holds.
 
-    Raises InvalidInput if it is no JSON object with `auths`, names anything twice, or has an entry that would make the
-    kubelet or `oc` reject the whole document.
+    Raises InvalidInput if it is no JSON object with `auths`, names anything twice, or has an entry that would
+    make the kubelet or `oc` reject the whole document.
     """
     try:
         document = json.loads(text, object_pairs_hook=_object, parse_float=_number, parse_constant=_constant)
@@ -61,9 +62,10 @@ def parse(text):
     except RecursionError:
         raise InvalidInput("The pull secret is not usable JSON: it is nested too deeply.")
     except ValueError:
-        raise InvalidInput("The pull secret is not usable JSON: it holds a number that JSON or Python does not allow.")
+        raise InvalidInput("The pull secret is not usable JSON: it holds a number that cannot be.")
     if not isinstance(document, dict) or not isinstance(document.get("auths"), dict):
-        raise InvalidInput('The pull secret has no "auths": expected is {"auths": {"<registry>": {"auth": "<base64>"}}}.')
+        raise InvalidInput('The pull secret has no "auths": expected is {"auths": {"<registry>": {"auth": '
+                           '"<base64>"}}}.')
     refused = [why for key, value in document["auths"].items() for why in _refusals(key, value)]
     if refused:
         raise InvalidInput(" ".join(refused))
@@ -80,21 +82,23 @@ def dump(document):
 
 
 def find_key(document, reference):
-    """The key of `auths` whose credentials containers/image sends for an image reference (text or ImageRef), or None.
+    """The key of `auths` whose credentials containers/image sends for an image reference (text or ImageRef),
+    or None.
 
-    Looked up are the name of the repository and, a path component at a time, what is above it down to host[:port], each
-    letter by letter; then keys with a scheme and docker.io's other names. The first key that exists ends the search: None
-    is also the answer if that entry holds no credentials.
+    Looked up are the name of the repository and, a path component at a time, what is above it down to
+    host[:port], each letter by letter; then keys with a scheme and docker.io's other names. The first key
+    that exists ends the search: None is also the answer if that entry holds no credentials.
 
-    Raises InvalidInput for a bad reference, a document whose types are wrong, base64 that containers/image refuses, or a
-    credential helper for that registry.
+    Raises InvalidInput for a bad reference, a document whose types are wrong, base64 that containers/image
+    refuses, or a credential helper for that registry.
     """
     found = _lookup(document, reference)
     return found[0] if found else None
 
 
 def credentials(document, reference):
-    """(username, password) under `find_key`, or None. Bytes that are not UTF-8 survive as surrogate escapes."""
+    """(username, password) under `find_key`, or None. Bytes that are not UTF-8 survive as surrogate
+    escapes."""
     found = _lookup(document, reference)
     return found[1:] if found else None
 
@@ -102,8 +106,8 @@ def credentials(document, reference):
 def normalise_key(key):
     """(`key` as a key of `auths` that is found, [what was changed and why]).
 
-    Scheme, trailing slashes and upper case in the host are corrected; the port never is, since host and host:443 are two
-    keys. Raises InvalidInput for what is no host[:port][/path].
+    Scheme, trailing slashes and upper case in the host are corrected; the port never is, since host and
+    host:443 are two keys. Raises InvalidInput for what is no host[:port][/path].
     """
     if not isinstance(key, str) or not key.strip():
         raise InvalidInput("The registry of an entry is empty: give host[:port] or host[:port]/path.")
@@ -120,8 +124,8 @@ def normalise_key(key):
     host, slash, path = better.partition("/")
     if host != host.lower():
         better = host.lower() + slash + path
-        warnings.append("The host of the registry %r has upper-case letters, but keys are compared letter by letter; %r is "
-                        "used." % (shown, better))
+        warnings.append("The host of the registry %r has upper-case letters, but keys are compared letter by letter; "
+                        "%r is used." % (shown, better))
     if not _KEY.fullmatch(better):
         raise InvalidInput("The registry %r is not host[:port] or host[:port]/path without tag and digest." % shown)
     return better, warnings
@@ -140,8 +144,8 @@ def entry(username, password):
 def merge(document, entries):
     """(the document with `entries`, {key: entry}, put into its `auths`, Changes).
 
-    An entry is replaced whole, so that no token of an earlier login stays beside new credentials; one that already says
-    the same is left alone. Everything else is kept as it is.
+    An entry is replaced whole, so that no token of an earlier login stays beside new credentials; one that
+    already says the same is left alone. Everything else is kept as it is.
     """
     auths, warnings = dict(document["auths"]), []
     for key, value in entries.items():
@@ -173,7 +177,8 @@ def difference(before, after):
 
 
 def validate(document):
-    """[sentences] naming each entry that cannot do its work: unusable, empty, or under a key that is never found."""
+    """[sentences] naming each entry that cannot do its work: unusable, empty, or under a key that is never
+    found."""
     problems = []
     for key, value in document["auths"].items():
         refused = _refusals(key, value)
@@ -192,7 +197,8 @@ def identity(document):
 
 
 def secrets(document):
-    """Every string of a document that must never be shown, also of one that `parse` would refuse entries of."""
+    """Every string of a document that must never be shown, also of one that `parse` would refuse entries
+    of."""
     found = []
     auths = document.get("auths")
     for value in auths.values() if isinstance(auths, dict) else ():
@@ -213,8 +219,8 @@ def _lookup(document, reference):
     name = image.repository
     registry = name.partition("/")[0]
     if registry in helpers:
-        raise InvalidInput("The pull secret leaves %r to a credential helper (credHelpers), which no node has: put an entry "
-                           "with the credentials into auths, and take it out of credHelpers." % registry)
+        raise InvalidInput("The pull secret leaves %r to a credential helper (credHelpers), which no node has: put an "
+                           "entry with the credentials into auths, and take it out of credHelpers." % registry)
     key = next((k for k in _from_longest(name) if k in auths), None)
     if key is None:
         key = next((k for k in auths if _registry_of(k) == _docker_hub(registry)), None)
@@ -232,7 +238,8 @@ def _lookup(document, reference):
 
 
 def _checked(document):
-    """(auths, credHelpers) of a document as dicts; raises InvalidInput where containers/image cannot decode it."""
+    """(auths, credHelpers) of a document as dicts; raises InvalidInput where containers/image cannot decode
+    it."""
     if not isinstance(document, dict):
         raise InvalidInput("The pull secret is not a JSON object.")
     auths, helpers = (_member(document, name, {}) for name in ("auths", "credHelpers"))
@@ -250,7 +257,8 @@ def _checked(document):
 
 
 def _member(table, name, default=None):
-    """A member of a JSON object as Go's decoder finds it: in any case, null is nothing, the last one counts."""
+    """A member of a JSON object as Go's decoder finds it: in any case, null is nothing, the last one
+    counts."""
     found = default
     for key, value in table.items():
         if value is not None and key.casefold() == name.casefold():
@@ -266,7 +274,8 @@ def _from_longest(name):
 
 
 def _registry_of(key):
-    """The registry that a key stands for when no key is equal to the name: without scheme, docker.io by one name."""
+    """The registry that a key stands for when no key is equal to the name: without scheme, docker.io by one
+    name."""
     stripped = key
     for scheme in SCHEMES:
         if stripped.startswith(scheme):
@@ -339,7 +348,8 @@ def _changed(document, auths, warnings):
 
 
 def _object(pairs):
-    """A JSON object as a dict; refuses a name that comes twice, since readers disagree on which one counts."""
+    """A JSON object as a dict; refuses a name that comes twice, since readers disagree on which one
+    counts."""
     result = dict(pairs)
     if len(result) != len(pairs):
         names = [name for name, _value in pairs]

@@ -5,8 +5,8 @@
 
     reference = [host[:port] "/"] path [":" tag] ["@" digest]
 
-The patterns accept what the Go regular expressions of that grammar accept, written so that Python's backtracking engine
-cannot be led astray by a long bad name.
+The patterns accept what the Go regular expressions of that grammar accept, written so that Python's
+backtracking engine cannot be led astray by a long bad name.
 """
 from __future__ import annotations
 
@@ -67,14 +67,16 @@ class ImageRef:
         return dataclasses.replace(self, tag=None, digest=check_digest(digest))
 
     def __str__(self):
-        return "".join((self.repository, ":" + self.tag if self.tag else "", "@" + self.digest if self.digest else ""))
+        tag, digest = ":" + self.tag if self.tag else "", "@" + self.digest if self.digest else ""
+        return self.repository + tag + digest
 
 
 def parse(text):
-    """The ImageRef that docker's rules make of `text`: `busybox` is docker.io/library/busybox. No tag is invented.
+    """The ImageRef that docker's rules make of `text`: `busybox` is docker.io/library/busybox. No tag is
+    invented.
 
-    As in containers/image a host with an underscore is read as a part of the path, and the registry is then "".
-    Raises InvalidInput for what is no reference.
+    As in containers/image a host with an underscore is read as a part of the path, and the registry is then
+    "". Raises InvalidInput for what is no reference.
     """
     if not isinstance(text, str) or not text:
         raise InvalidInput("An image reference is missing: give registry/path:tag or registry/path@digest.")
@@ -97,7 +99,8 @@ def parse(text):
 
 
 def split(text):
-    """(registry or "", path, tag or None, digest or None) of `text` as it is written, without docker's defaults.
+    """(registry or "", path, tag or None, digest or None) of `text` as it is written, without docker's
+    defaults.
 
     Raises InvalidInput with the reason alone; the caller names the thing.
     """
@@ -121,7 +124,8 @@ def is_registry(text):
 
 
 def check_digest(digest):
-    """`digest` unchanged; raises InvalidInput unless it is sha256, sha384 or sha512 in lower-case hexadecimal."""
+    """`digest` unchanged; raises InvalidInput unless it is sha256, sha384 or sha512 in lower-case
+    hexadecimal."""
     algorithm, _colon, encoded = digest.partition(":")
     if algorithm not in _DIGEST_OF:
         raise InvalidInput("the digest algorithm %r is not sha256, sha384 or sha512." % algorithm)
@@ -133,8 +137,8 @@ def check_digest(digest):
 def check_mirror_registry(text):
     """`text`, a mirror registry's host[:port], unchanged.
 
-    The same string becomes a mirror location, a key of the pull secret and a key of the trusted CAs, so it must be valid
-    as each of them. Raises InvalidInput otherwise.
+    The same string becomes a mirror location, a key of the pull secret and a key of the trusted CAs, so it
+    must be valid as each of them. Raises InvalidInput otherwise.
     """
     def refuse(why):
         raise InvalidInput("The mirror registry %r cannot be used: %s" % (without_userinfo(str(text)), why))
@@ -159,7 +163,8 @@ def check_mirror_registry(text):
     if not is_registry(text):
         refuse("a host name consists of letters, digits, '-' and '.'.")
     if parse(text + "/a/b").registry != text:
-        refuse("CRI-O would take it for a name on %s. Use the fully qualified name, or add the port." % DEFAULT_REGISTRY)
+        refuse("CRI-O would take it for a name on %s. Use the fully qualified name, or add the port."
+               % DEFAULT_REGISTRY)
     if _INTERNAL_SERVICE.fullmatch(text) or host.startswith(_INTERNAL_ROUTE):
         refuse("it is the cluster's own image registry, which takes no images by digest alone and needs the very "
                "content that is to be mirrored. Use a registry outside the cluster.")

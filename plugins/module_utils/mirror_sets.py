@@ -1,11 +1,13 @@
 # Copyright: (c) 2026, the disconnected.openshift maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ImageContentSourcePolicy, ImageDigestMirrorSet, ImageTagMirrorSet: what they make of a node, and how to write them.
+"""ImageContentSourcePolicy, ImageDigestMirrorSet, ImageTagMirrorSet: what they make of a node, and how to
+write them.
 
 The merging follows openshift/runtime-utils (pkg/registries) and the checks follow the machine-config operator
-(container-runtime-config/helpers.go), each as OpenShift's releases ship them. The operator reports nothing on an object
-that it refuses, and stops rendering all mirrors of the cluster because of it; so it is said here, beforehand.
+(container-runtime-config/helpers.go), each as OpenShift's releases ship them. The operator reports nothing on
+an object that it refuses, and stops rendering all mirrors of the cluster because of it; so it is said here,
+beforehand.
 """
 from __future__ import annotations
 
@@ -63,18 +65,21 @@ class Kinds:
 def expected_registries(objects, version=None):
     """The registries, [registries_conf.Registry], that the nodes of a cluster with these objects must have.
 
-    `objects` are parsed documents of the three kinds, of Image (config.openshift.io; only `cluster` counts) and, if the
-    registries that it blocks may hold the release's own images, of ClusterVersion; a List is taken apart. `version` is
-    the cluster's ("4.12", "4.16.30"), None the newest. The result equals `registries_conf.parse` of the operator's file.
+    `objects` are parsed documents of the three kinds, of Image (config.openshift.io; only `cluster` counts)
+    and, if the registries that it blocks may hold the release's own images, of ClusterVersion; a List is
+    taken apart. `version` is the cluster's ("4.12", "4.16.30"), None the newest. The result equals
+    `registries_conf.parse` of the operator's file.
 
-    Raises InvalidInput or Conflict exactly where the operator refuses the objects, or their cluster could not have them.
+    Raises InvalidInput or Conflict exactly where the operator refuses the objects, or their cluster could not
+    have them.
     """
     registries = _rendered(_read(objects), _release(version))
     try:
         return registries_conf.settle(registries)
     except InvalidInput:
         # The operator writes a file all the same; it is the nodes that cannot read it.
-        return [dataclasses.replace(registry, prefix=registry.prefix or registry.location) for registry in registries]
+        return [dataclasses.replace(registry, prefix=registry.prefix or registry.location)
+                for registry in registries]
 
 
 def rules_of(objects):
@@ -83,8 +88,8 @@ def rules_of(objects):
 
 
 def validate_rule(rule):
-    """Raises InvalidInput, with every reason in plain words, for a rule that the API or the operator would refuse, or
-    that no pull could use."""
+    """Raises InvalidInput, with every reason in plain words, for a rule that the API or the operator would
+    refuse, or that no pull could use."""
     problems = _problems_of_name("source", rule.source, wildcard=True)
     if not rule.mirrors:
         problems.append("it has no mirrors.")
@@ -93,7 +98,7 @@ def validate_rule(rule):
     if len(set(rule.mirrors)) != len(rule.mirrors):
         problems.append("it names a mirror twice.")
     if rule.mirrors and set(rule.mirrors) == {rule.source}:
-        problems.append("its only mirror is the source itself, which the operator leaves out together with the policy.")
+        problems.append("its only mirror is the source itself, which the operator leaves out with the policy.")
     if rule.policy not in (ALLOW, NEVER):
         problems.append("the policy is %r, not %s or %s." % (rule.policy, ALLOW, NEVER))
     if rule.policy == NEVER and rule.source in rule.mirrors:
@@ -105,10 +110,12 @@ def validate_rule(rule):
 
 
 def choose_kinds(served_kinds, version=None, existing_objects=(), by=("digest",)):
-    """The Kinds to write for rules `by` digest, tag or both on a cluster that serves `served_kinds` and has these objects.
+    """The Kinds to write for rules `by` digest, tag or both on a cluster that serves `served_kinds` and has
+    these objects.
 
-    Raises Conflict if the cluster cannot have them: it serves no such kind, or its release drops every mirror as soon as
-    both an ImageContentSourcePolicy and one of the later kinds exist (4.13 before 4.13.27, 4.14 before 4.14.3).
+    Raises Conflict if the cluster cannot have them: it serves no such kind, or its release drops every mirror
+    as soon as both an ImageContentSourcePolicy and one of the later kinds exist (4.13 before 4.13.27, 4.14
+    before 4.14.3).
     """
     if IDMS not in served_kinds and ICSP not in served_kinds:
         raise Conflict("The cluster serves neither %s nor %s: is it OpenShift?" % (IDMS, ICSP))
@@ -132,16 +139,17 @@ def kinds_of(version=None):
 
 
 def objects_for(rules, kinds, name, labels=None):
-    """The documents that carry these rules: one for the digests, one for the tags, more where one would be too large.
+    """The documents that carry these rules: one for the digests, one for the tags, more where one would be
+    too large.
 
-    Rules for one source become one list, in their order, since the operator sorts the lists of separate entries by
-    alphabet. The documents are the same for the same rules in any order of sources. A second document of a kind is called
-    `name`-2. Raises InvalidInput for a rule or name that cannot be, Conflict for rules that contradict each other or that
-    the kinds cannot carry.
+    Rules for one source become one list, in their order, since the operator sorts the lists of separate
+    entries by alphabet. The documents are the same for the same rules in any order of sources. A second
+    document of a kind is called `name`-2. Raises InvalidInput for a rule or name that cannot be, Conflict for
+    rules that contradict each other or that the kinds cannot carry.
     """
     if name == "cluster" or not _NAME.fullmatch(name) or len(name) > 240:
-        raise InvalidInput("%r cannot name a mirror object: lower-case letters, digits, '-' and '.' can; `cluster` is kept "
-                           "for OpenShift's own objects." % (name,))
+        raise InvalidInput("%r cannot name a mirror object: lower-case letters, digits, '-' and '.' can; `cluster` is "
+                           "kept for OpenShift's own objects." % (name,))
     for rule in rules:
         validate_rule(rule)
     contradictions = _policy_conflicts([(rule, "another rule") for rule in rules])
@@ -158,7 +166,8 @@ def objects_for(rules, kinds, name, labels=None):
             documents.append({
                 "apiVersion": API_VERSION[kind],
                 "kind": kind,
-                "metadata": {"name": name if number == 1 else "%s-%d" % (name, number), "labels": dict(labels or {})},
+                "metadata": {"name": name if number == 1 else "%s-%d" % (name, number),
+                             "labels": dict(labels or {})},
                 "spec": {LIST_FIELD[kind]: entries},
             })
     return documents
@@ -167,30 +176,31 @@ def objects_for(rules, kinds, name, labels=None):
 def conflicts(rules, existing_objects, version=None):
     """[sentences] why the operator would refuse these rules beside the objects that the cluster has already.
 
-    `existing_objects` are those that the rules do not replace. An object that is refused by itself is told as well: it
-    stops every mirror of the cluster from reaching the nodes.
+    `existing_objects` are those that the rules do not replace. An object that is refused by itself is told as
+    well: it stops every mirror of the cluster from reaching the nodes.
     """
     release, cluster = _release(version), _read(existing_objects)
     refusal = _refusal(cluster, release)
     if refusal:
         return ["The mirror objects that the cluster has are refused by its machine-config operator: " + refusal]
-    ours = [(rule, "this rule") for rule in rules]
-    found = _policy_conflicts(cluster.rules + ours)
-    if not found:
-        refusal = _refusal(dataclasses.replace(cluster, rules=cluster.rules + ours), release)
-        found = ["Together with what the cluster has, the machine-config operator would refuse: " + refusal] if refusal else []
+    together = cluster.rules + [(rule, "this rule") for rule in rules]
+    found = _policy_conflicts(together)
+    refusal = None if found else _refusal(dataclasses.replace(cluster, rules=together), release)
+    if refusal:
+        found = ["Together with what the cluster has, the machine-config operator would refuse: " + refusal]
     return found
 
 
 # Reading documents
 
-_MIX = ("OpenShift %s drops every mirror as soon as both an ImageContentSourcePolicy and a later kind exist. Update the "
-        "cluster to 4.13.27, 4.14.3 or later first, or convert its ImageContentSourcePolicies.")
+_MIX = ("OpenShift %s drops every mirror as soon as both an ImageContentSourcePolicy and a later kind exist. Update "
+        "the cluster to 4.13.27, 4.14.3 or later first, or convert its ImageContentSourcePolicies.")
 
 
 @dataclasses.dataclass(frozen=True)
 class _Cluster:
-    """What the documents say: rules with the names of their objects, kinds present, Image's lists, the release image."""
+    """What the documents say: rules with the names of their objects, kinds present, Image's lists, the
+    release image."""
 
     rules: list
     kinds: set
@@ -274,7 +284,8 @@ def _texts(table, key, owner):
 # What the machine-config operator does
 
 def _release(version):
-    """(major, minor, patch) of a version; a part that is not said, and None as a whole, count as the newest."""
+    """(major, minor, patch) of a version; a part that is not said, and None as a whole, count as the
+    newest."""
     if version is None:
         return _NEWEST
     match = _VERSION.fullmatch(str(version))
@@ -322,7 +333,8 @@ def _check(cluster, blocked, release):
     for words, scopes in (("insecureRegistries", cluster.insecure), ("blockedRegistries", blocked)):
         _check_scopes(words, scopes, release)
     for rule, owner in cluster.rules:
-        for what, name, pattern in [("source", rule.source, _SOURCE)] + [("mirror", m, _MIRROR) for m in rule.mirrors]:
+        names = [("source", rule.source, _SOURCE)] + [("mirror", mirror, _MIRROR) for mirror in rule.mirrors]
+        for what, name, pattern in names:
             if release >= _NAMES_CHECKED:
                 refused = not pattern.fullmatch(name)
             else:
@@ -355,18 +367,20 @@ def _check_policy(blocked, allowed, release_image, release):
 
 
 def _policy_conflicts(rules):
-    """[sentences] for sources that have two policies; `rules` are pairs of rule and the name of its object."""
+    """[sentences] for sources that have two policies; `rules` are pairs of rule and the name of its
+    object."""
     first, found = {}, []
     for rule, owner in rules:
         policy, other = first.setdefault(rule.source, (rule.policy, owner))
         if policy != rule.policy:
-            found.append("%s says %s for %s, and %s says %s: the operator then refuses every mirror of the cluster. Give "
-                         "both the same." % (other, policy, rule.source, owner, rule.policy))
+            found.append("%s says %s for %s, and %s says %s: the operator then refuses every mirror of the cluster. "
+                         "Give both the same." % (other, policy, rule.source, owner, rule.policy))
     return found
 
 
 def _effective_blocking(cluster, release):
-    """(blocked in registries.conf, blocked in policy.json, allowed in policy.json), the release's own images spared.
+    """(blocked in registries.conf, blocked in policy.json, allowed in policy.json), the release's own images
+    spared.
 
     The operator leaves out, and only logs, what would keep the release's images from being pulled.
     """
@@ -395,7 +409,8 @@ def _effective_blocking(cluster, release):
 
 
 def _has_unblocked_source(payload, cluster, release):
-    """True if the release's images can be pulled, through digest mirrors, although their repository is blocked."""
+    """True if the release's images can be pulled, through digest mirrors, although their repository is
+    blocked."""
     rules = [(rule, owner) for rule, owner in cluster.rules if rule.by == "digest"]
     registries = registries_conf.settle(_merge(rules, cluster.insecure, cluster.blocked, release))
     sources = registries_conf.pull_sources(registries_conf.Configuration(registries), payload)
@@ -414,7 +429,8 @@ class _Entry:
     """A [[registry]] in the making; `mirrors` are lists of location, insecure, pull-from-mirror."""
 
     def __init__(self, scope):
-        self.scope, self.insecure, self.blocked, self.by_digest_only, self.mirrors = scope, False, False, False, []
+        self.scope, self.mirrors = scope, []
+        self.insecure = self.blocked = self.by_digest_only = False
 
     def registry(self, release):
         wildcard = release >= _WILDCARD_SCOPES and self.scope.startswith("*.")
@@ -429,7 +445,8 @@ class _Entry:
 
 
 def _merge(rules, insecure, blocked, release):
-    """The registries of rules and scopes, not yet settled; raises InvalidInput for scopes that cannot inherit mirrors."""
+    """The registries of rules and scopes, not yet settled; raises InvalidInput for scopes that cannot inherit
+    mirrors."""
     entries, sources = {}, []
 
     def entry(scope):
@@ -445,8 +462,9 @@ def _merge(rules, insecure, blocked, release):
             sources.append(source)
             entry(source).blocked |= any(rule.policy == NEVER for rule in sets[source])
             entry(source).by_digest_only = release < _MIRROR_SETS
+            ordered = _in_order(source, [rule.mirrors for rule in sets[source]])
             entry(source).mirrors += [[location, False, mode if release >= _MIRROR_SETS else ""]
-                                      for location in _in_order(source, [rule.mirrors for rule in sets[source]])]
+                                      for location in ordered]
     if release >= _WILDCARD_SCOPES:
         for scope in blocked:
             entry(scope)
@@ -467,12 +485,13 @@ def _merge(rules, insecure, blocked, release):
 
 
 def _inherit(entries, source, release):
-    """Gives the mirrors of `source` to the scopes below it that have none: only the longest scope counts for a pull."""
+    """Gives the mirrors of `source` to the scopes below it that have none: only the longest scope counts for
+    a pull."""
     for each in entries.values():
         if each.scope != source and not each.mirrors and _nested(each.scope, source, release):
             if source.startswith("*."):
-                raise InvalidInput("The mirrors of %s cannot be passed on to %s, which Image cluster names: the operator "
-                                   "refuses both together." % (source, each.scope))
+                raise InvalidInput("The mirrors of %s cannot be passed on to %s, which Image cluster names: the "
+                                   "operator refuses both together." % (source, each.scope))
             each.by_digest_only = entries[source].by_digest_only
             each.mirrors = [[location + each.scope[len(source):], unverified, mode]
                             for location, unverified, mode in entries[source].mirrors]
@@ -506,7 +525,8 @@ def _in_order(source, lists):
 
 
 def _topologically(successors):
-    """The nodes of a graph {node: its successors}, predecessors first; a loop is entered at its first node by alphabet."""
+    """The nodes of a graph {node: its successors}, predecessors first; a loop is entered at its first node by
+    alphabet."""
     waiting_for = {node: set() for node in successors}
     for node, following in successors.items():
         for each in following:

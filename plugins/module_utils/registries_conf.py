@@ -1,11 +1,12 @@
 # Copyright: (c) 2026, the disconnected.openshift maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""/etc/containers/registries.conf as the nodes' container engine reads it: containers/image, package sysregistriesv2.
+"""/etc/containers/registries.conf as the nodes' container engine reads it: containers/image, package
+sysregistriesv2.
 
-The text differs between OpenShift's releases and between "never configured" and "configured and cleaned up again", so it
-is never compared as text: `parse` gives its meaning, `compare` says how two meanings differ, `pull_sources` where an
-image would be pulled from.
+The text differs between OpenShift's releases and between "never configured" and "configured and cleaned up
+again", so it is never compared as text: `parse` gives its meaning, `compare` says how two meanings differ,
+`pull_sources` where an image would be pulled from.
 """
 from __future__ import annotations
 
@@ -42,8 +43,8 @@ class Mirror:
 class Registry:
     """One [[registry]]: what applies to every image whose name begins with `prefix` (or is below *.domain).
 
-    `location` is "" only where the prefix is a wildcard. `mirror_by_digest_only` is the older spelling of digest-only on
-    every mirror; the mirrors here carry it as well.
+    `location` is "" only where the prefix is a wildcard. `mirror_by_digest_only` is the older spelling of
+    digest-only on every mirror; the mirrors here carry it as well.
     """
 
     prefix: str
@@ -56,7 +57,8 @@ class Registry:
 
 @dataclasses.dataclass(frozen=True)
 class Configuration:
-    """A whole document. `registries` are ordered by prefix, each prefix once, as containers/image keeps them."""
+    """A whole document. `registries` are ordered by prefix, each prefix once, as containers/image keeps
+    them."""
 
     registries: list
     unqualified_search_registries: list = dataclasses.field(default_factory=list)
@@ -67,7 +69,8 @@ class Configuration:
 
 @dataclasses.dataclass(frozen=True)
 class PullSource:
-    """One attempt of a pull: the name that is asked for, and whether TLS is unverified, it is a mirror, it is blocked."""
+    """One attempt of a pull: the name that is asked for, and whether TLS is unverified, it is a mirror, it is
+    blocked."""
 
     reference: str
     insecure: bool
@@ -88,7 +91,8 @@ class Difference:
 
 
 def parse(text):
-    """The Configuration that a registries.conf says, in its current format or in the old one ([registries.search]).
+    """The Configuration that a registries.conf says, in its current format or in the old one
+    ([registries.search]).
 
     Raises InvalidInput for whatever containers/image refuses: the engine then fails every pull on that node.
     """
@@ -109,7 +113,8 @@ def parse(text):
             raise InvalidInput("registries.conf mixes the old format ([registries.search]) with the current one.")
         registries, unqualified = _from_older_format(insecure or (), blocked or ()), search
     if mode and mode not in SHORT_NAME_MODES:
-        raise InvalidInput("registries.conf: short-name-mode is %r, not one of %s." % (mode, ", ".join(SHORT_NAME_MODES)))
+        raise InvalidInput("registries.conf: short-name-mode is %r, not one of %s."
+                           % (mode, ", ".join(SHORT_NAME_MODES)))
     return Configuration(
         registries=settle(registries),
         unqualified_search_registries=[_search_registry(name) for name in unqualified or ()],
@@ -120,7 +125,8 @@ def parse(text):
 
 
 def settle(registries):
-    """Registries as the engine keeps them: defaults applied, checked, each prefix once (the first wins), by prefix.
+    """Registries as the engine keeps them: defaults applied, checked, each prefix once (the first wins), by
+    prefix.
 
     Takes Registry objects as they are written (prefix "" where none is, pull_from_mirror "" likewise).
     Raises InvalidInput for combinations that containers/image refuses.
@@ -152,17 +158,18 @@ def find_registry(conf, name):
 
 
 def pull_sources(conf, reference):
-    """Where the engine tries to pull `reference` (text or ImageRef) from: [PullSource], in the order of the attempts.
+    """Where the engine tries to pull `reference` (text or ImageRef) from: [PullSource], in the order of the
+    attempts.
 
-    Mirrors come first, those that are meant for this kind of reference: one with a digest (with or without a tag) skips
-    tag-only mirrors, any other skips digest-only ones. The source is always the last. Each `reference` is the whole name
-    that is asked for, tag and digest kept as they were given; `insecure` is that endpoint's own setting; `blocked` is
-    looked up by the endpoint's own name, so that the mirrors of a blocked source work and a mirror below a blocked
-    registry does not.
+    Mirrors come first, those that are meant for this kind of reference: one with a digest (with or without a
+    tag) skips tag-only mirrors, any other skips digest-only ones. The source is always the last. Each
+    `reference` is the whole name that is asked for, tag and digest kept as they were given; `insecure` is
+    that endpoint's own setting; `blocked` is looked up by the endpoint's own name, so that the mirrors of a
+    blocked source work and a mirror below a blocked registry does not.
 
-    An unqualified reference is read by docker's rules (`busybox` is docker.io/library/busybox); `candidates` says under
-    which names a node would look for it. Raises InvalidInput for a bad reference, and where a mirror's location makes
-    one: the engine then fails the whole pull.
+    An unqualified reference is read by docker's rules (`busybox` is docker.io/library/busybox); `candidates`
+    says under which names a node would look for it. Raises InvalidInput for a bad reference, and where a
+    mirror's location makes one: the engine then fails the whole pull.
     """
     image = image_ref.parse(reference) if isinstance(reference, str) else reference
     registry = find_registry(conf, image.repository)
@@ -175,20 +182,23 @@ def pull_sources(conf, reference):
     for endpoint, is_mirror in endpoints:
         target = _rewritten(image, registry.prefix, endpoint.location)
         owner = find_registry(conf, target.repository)
-        sources.append(PullSource(str(target), endpoint.insecure, is_mirror, owner is not None and owner.blocked))
+        blocked = owner is not None and owner.blocked
+        sources.append(PullSource(str(target), endpoint.insecure, is_mirror, blocked))
     return sources
 
 
 def candidates(conf, reference):
-    """The fully qualified references (text) that an engine without a terminal tries for `reference`, in order.
+    """The fully qualified references (text) that an engine without a terminal tries for `reference`, in
+    order.
 
-    One for a name with a registry; for a short name its alias or one for each unqualified-search registry. A name
-    without tag and digest gets the tag `latest`. Raises InvalidInput if nothing is tried.
+    One for a name with a registry; for a short name its alias or one for each unqualified-search registry. A
+    name without tag and digest gets the tag `latest`. Raises InvalidInput if nothing is tried.
     """
     try:
         domain, path, tag, digest = image_ref.split(reference)
     except InvalidInput as error:
-        raise InvalidInput("%r is not an image reference: %s" % (image_ref.without_userinfo(reference), error.message))
+        raise InvalidInput("%r is not an image reference: %s"
+                           % (image_ref.without_userinfo(reference), error.message))
     name = domain + "/" + path if domain else path
     if image_ref.names_registry(domain):
         found = [image_ref.parse(reference)]
@@ -197,7 +207,8 @@ def candidates(conf, reference):
     else:
         found = [image_ref.parse(registry + "/" + reference) for registry in conf.unqualified_search_registries]
         if not found:
-            raise InvalidInput("The short name %r has no alias, and no registries to search are configured." % reference)
+            raise InvalidInput("The short name %r has no alias, and no registries to search are configured."
+                               % reference)
         if len(found) > 1 and conf.short_name_mode == "enforcing":
             raise InvalidInput("The short name %r is ambiguous, which short-name-mode `enforcing` refuses." % reference)
     return [str(image if image.tag or image.digest else image.with_tag("latest")) for image in found]
@@ -206,7 +217,8 @@ def candidates(conf, reference):
 def compare(expected, actual):
     """Difference between two lists of Registry by what they do to pulls.
 
-    The order of mirrors counts, that of registries does not; mirror-by-digest-only equals digest-only on each mirror.
+    The order of mirrors counts, that of registries does not; mirror-by-digest-only equals digest-only on each
+    mirror.
     """
     wanted = {registry.prefix: _meaning(registry) for registry in expected}
     found = {registry.prefix: _meaning(registry) for registry in actual}
@@ -235,8 +247,8 @@ def as_dict(registry):
 def _toml(text):
     """The document as plain data; raises InvalidInput where the engine's TOML decoder would."""
     if tomllib is None:
-        raise InvalidInput("Reading registries.conf needs Python 3.11 or the package tomli: install python3-tomli, or run "
-                           "this with a newer ansible_python_interpreter.")
+        raise InvalidInput("Reading registries.conf needs Python 3.11 or the package tomli: install python3-tomli, or "
+                           "run this with a newer ansible_python_interpreter.")
     try:
         document = tomllib.loads(text[1:] if text.startswith("\ufeff") else text, parse_float=_float)
         _check_integers(document)
@@ -267,8 +279,8 @@ def _check_integers(value):
 class _Table:
     """A TOML table read by type. Keys are also found in another case, as the engine's decoder finds them.
 
-    A method gives None (an empty _Table from `table`) for a key that is not there and raises InvalidInput for a value of
-    another type.
+    A method gives None (an empty _Table from `table`) for a key that is not there and raises InvalidInput for
+    a value of another type.
     """
 
     def __init__(self, values, name):
@@ -285,7 +297,8 @@ class _Table:
 
     def _of(self, key, kind, words, items):
         value = self._get(key, kind, words)
-        if value is not None and not all(isinstance(v, items) for v in (value.values() if kind is dict else value)):
+        each = value.values() if kind is dict else value
+        if value is not None and not all(isinstance(item, items) for item in each):
             raise InvalidInput("%s: %s must be %s." % (self.name, key, words))
         return value
 
@@ -315,7 +328,8 @@ class _Table:
 def _registry(table):
     """A Registry as it is written in its table; `settle` applies the defaults."""
     if table.string("pull-from-mirror"):
-        raise InvalidInput("registries.conf sets pull-from-mirror on a [[registry]]; only a [[registry.mirror]] takes it.")
+        raise InvalidInput("registries.conf sets pull-from-mirror on a [[registry]]; only a [[registry.mirror]] takes "
+                           "it.")
     return Registry(
         prefix=table.string("prefix") or "",
         location=table.string("location") or "",
@@ -347,7 +361,8 @@ def _settled(registry):
         raise InvalidInput("registries.conf: the registry with prefix %r needs a location." % registry.prefix)
     return dataclasses.replace(
         registry, prefix=prefix, location=location,
-        mirrors=tuple(_settled_mirror(mirror, prefix, registry.mirror_by_digest_only) for mirror in registry.mirrors))
+        mirrors=tuple(_settled_mirror(mirror, prefix, registry.mirror_by_digest_only)
+                      for mirror in registry.mirrors))
 
 
 def _settled_mirror(mirror, prefix, by_digest_only):
@@ -356,8 +371,8 @@ def _settled_mirror(mirror, prefix, by_digest_only):
     if not location:
         raise InvalidInput("registries.conf: a mirror of %r has no location." % prefix)
     if by_digest_only and mirror.pull_from_mirror:
-        raise InvalidInput("registries.conf sets both mirror-by-digest-only on %r and pull-from-mirror on its mirror %r."
-                           % (prefix, location))
+        raise InvalidInput("registries.conf sets both mirror-by-digest-only on %r and pull-from-mirror on its mirror "
+                           "%r." % (prefix, location))
     if mirror.pull_from_mirror not in ("", ALL, DIGEST_ONLY, TAG_ONLY):
         raise InvalidInput("registries.conf: pull-from-mirror of the mirror %r is %r, not one of %s, %s, %s."
                            % (location, mirror.pull_from_mirror, ALL, DIGEST_ONLY, TAG_ONLY))
@@ -381,7 +396,8 @@ def _search_registry(name):
 
 
 def _alias(name, value):
-    """`value`, the full name that a short name stands for, in docker's normal form; "" takes an alias back."""
+    """`value`, the full name that a short name stands for, in docker's normal form; "" takes an alias
+    back."""
     domain, _path, tag, digest = _split_alias(name)
     if tag or digest or image_ref.names_registry(domain):
         raise InvalidInput("registries.conf: the alias %r is not a short name without tag and digest." % name)
@@ -401,7 +417,8 @@ def _split_alias(text):
 
 
 def _matched(name, prefix):
-    """How many characters of `name` the prefix covers, or None. Behind them ends a host, a path or the name."""
+    """How many characters of `name` the prefix covers, or None. Behind them ends a host, a path or the
+    name."""
     if prefix.startswith("*."):
         at = name.find(prefix[1:])
         if at < 0 or "/" in name[:at]:
@@ -415,7 +432,8 @@ def _matched(name, prefix):
 
 
 def _rewritten(image, prefix, location):
-    """The ImageRef with `location` in place of what `prefix` covers; raises InvalidInput if that is no full name."""
+    """The ImageRef with `location` in place of what `prefix` covers; raises InvalidInput if that is no full
+    name."""
     if not location:
         return image
     text = str(image)
@@ -425,8 +443,8 @@ def _rewritten(image, prefix, location):
     except InvalidInput as error:
         raise InvalidInput("%s cannot be pulled through %s: %s" % (image, location, error.message))
     if str(parsed) != target:
-        raise InvalidInput("%s cannot be pulled through %s: %s is not a full name with a registry that has a dot or a port."
-                           % (image, location, target))
+        raise InvalidInput("%s cannot be pulled through %s: %s is not a full name with a registry that has a dot or a "
+                           "port." % (image, location, target))
     return parsed
 
 

@@ -7,13 +7,13 @@ DOCUMENTATION = r"""
 module: dockerconfigjson
 short_description: Merge, remove or validate registry credentials in a pull secret file
 description:
-  - 'Manages the entries of a file of registry credentials, in the form of the pull secret of OpenShift, C(oc) and CRI-O,
-    C({"auths": {"<registry>": {"auth": "<base64>"}}}), on the host where it runs. No cluster is needed.'
-  - An entry is replaced whole, so that no token of an earlier login stays beside new credentials. Every other entry and
-    every other key of the document stays as it is. A document that says the same already is not written again.
+  - 'Manages the entries of a file of registry credentials, in the form of the pull secret of OpenShift, C(oc) and
+    CRI-O, C({"auths": {"<registry>": {"auth": "<base64>"}}}), on the host where it runs. No cluster is needed.'
+  - An entry is replaced whole, so that no token of an earlier login stays beside new credentials. Every other entry
+    and every other key of the document stays as it is. A document that says the same already is not written again.
   - The file is written at once or not at all, readable by its owner alone. A missing directory is made.
-  - Refused are documents that OpenShift would not take or could not use, naming the entry and never its contents. These
-    are broken JSON, anything named twice, no C(auths), and C(auth) that is not base64 of C(user:password).
+  - Refused are documents that OpenShift would not take or could not use, naming the entry and never its contents.
+    These are broken JSON, anything named twice, no C(auths), and C(auth) that is not base64 of C(user:password).
 author:
   - The disconnected.openshift maintainers
 extends_documentation_fragment:
@@ -31,8 +31,8 @@ options:
     required: true
   src:
     description:
-      - A file to begin with instead of O(path), such as the pull secret downloaded from console.redhat.com. O(path) then
-        holds the entries of this file and those of O(registries), and nothing else.
+      - A file to begin with instead of O(path), such as the pull secret downloaded from console.redhat.com. O(path)
+        then holds the entries of this file and those of O(registries), and nothing else.
       - Without it, O(path) is changed in place, and begins with no entries if it does not exist.
     type: path
   registries:
@@ -43,8 +43,8 @@ options:
     suboptions:
       registry:
         description:
-          - The entry's key, C(host[:port]) or C(host[:port]/path), exactly as image references and mirror locations name
-            the registry. C(host) and C(host:443) are two keys.
+          - The entry's key, C(host[:port]) or C(host[:port]/path), exactly as image references and mirror locations
+            name the registry. C(host) and C(host:443) are two keys.
           - A scheme, a slash at the end and upper case in the host would keep the entry from being found. They are
             corrected, with a warning.
         type: str
@@ -114,8 +114,8 @@ removed:
   elements: str
 identity:
   description:
-    - Sixteen digits that tell whether two pull secrets are of the same cluster or account. They are taken from a hash of
-      the entry for C(cloud.openshift.com), and are null without that entry.
+    - Sixteen digits that tell whether two pull secrets are of the same cluster or account. They are taken from a hash
+      of the entry for C(cloud.openshift.com), and are null without that entry.
   returned: success
   type: str
   sample: 5f2b1c0de9a47f36
@@ -160,7 +160,8 @@ def entries(module):
     given = {}
     for item in module.params["registries"]:
         if item["username"] is None or item["password"] is None:
-            raise errors.InvalidInput("%s: username and password are required with state: present." % item["registry"])
+            raise errors.InvalidInput("%s: username and password are required with state: present."
+                                      % item["registry"])
         given[item["registry"]] = dockerconfigjson.entry(item["username"], item["password"])
     secrets.protect(module, *dockerconfigjson.secrets({"auths": given}))
     return given
@@ -169,20 +170,24 @@ def entries(module):
 def decide(module, current, base):
     """(the document that the file is to hold, [warning])."""
     if module.params["state"] == "absent":
-        document, changes = dockerconfigjson.remove(base, [item["registry"] for item in module.params["registries"]])
+        keys = [item["registry"] for item in module.params["registries"]]
+        document, changes = dockerconfigjson.remove(base, keys)
     else:
         document, changes = dockerconfigjson.merge(base, entries(module))
-    if current is not None and not dockerconfigjson.difference(current, document) and _rest(current) == _rest(document):
+    if current is not None and says_the_same(current, document):
         document = current
     return document, changes.warnings
 
 
-def _rest(document):
-    return {key: value for key, value in document.items() if key != "auths"}
+def says_the_same(one, other):
+    """Whether two documents differ in nothing but their order."""
+    return (not dockerconfigjson.difference(one, other)
+            and dict(one, auths=None) == dict(other, auths=None))
 
 
 def write(path, document):
-    """Put the document into its file, which nobody else can read at any moment. An owner that it has is kept."""
+    """Put the document into its file, which nobody else can read at any moment. An owner that it has is
+    kept."""
     directory = os.path.dirname(path)
     try:
         os.makedirs(directory, mode=0o700, exist_ok=True)

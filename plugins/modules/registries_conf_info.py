@@ -7,8 +7,8 @@ DOCUMENTATION = r"""
 module: registries_conf_info
 short_description: Say what a registries.conf does to image pulls
 description:
-  - Reads C(/etc/containers/registries.conf), as a node of OpenShift has it, the way the node's container engine does, and
-    fails where the engine would refuse it. No cluster is needed.
+  - Reads C(/etc/containers/registries.conf), as a node of OpenShift has it, the way the node's container engine does,
+    and fails where the engine would refuse it. No cluster is needed.
   - Compares it, by what it does and not as text, with the mirrors that a cluster's objects make the machine-config
     operator write.
   - Answers where an image would be pulled from, in the order of the attempts.
@@ -58,17 +58,18 @@ options:
   objects:
     description:
       - The objects that the file must come from, and no others. They are documents of the kinds
-        C(ImageContentSourcePolicy), C(ImageDigestMirrorSet), C(ImageTagMirrorSet), C(Image) (C(config.openshift.io)) and
-        C(ClusterVersion).
+        C(ImageContentSourcePolicy), C(ImageDigestMirrorSet), C(ImageTagMirrorSet), C(Image) (C(config.openshift.io))
+        and C(ClusterVersion).
     type: list
     elements: dict
   version:
-    description: The version of OpenShift whose operator wrote the file. Releases before 4.16 differ from the later ones.
+    description:
+      - The version of OpenShift whose operator wrote the file, the newest by default. Releases before 4.16 differ.
     type: str
   images:
     description:
-      - Image references to say the pull sources of. A name without a registry is looked up as the engine does, through
-        the file's aliases and its registries for unqualified names.
+      - Image references to say the pull sources of. A name without a registry is looked up as the engine does,
+        through the file's aliases and its registries for unqualified names.
     type: list
     elements: str
     default: []
@@ -84,7 +85,7 @@ EXAMPLES = r"""
       - source: quay.io/openshift-release-dev/ocp-v4.0-art-dev
         mirrors: [mirror.example.com:5000/ocp/release]
     images:
-      - quay.io/openshift-release-dev/ocp-release@sha256:4ee1e2f5ef25b6bc45e94a8aa5f2ac1f8f3b3b1b2d9a0a2f2c3b63c2ec8a7b55
+      - quay.io/openshift-release-dev/ocp-release:4.16.30-x86_64
   register: mirrors
 
 - name: Stop if it has not
@@ -168,7 +169,7 @@ images:
         reference:
           description: What is asked for.
           type: str
-          sample: mirror.example.com:5000/ocp/release@sha256:4ee1e2f5ef25b6bc45e94a8aa5f2ac1f8f3b3b1b2d9a0a2f2c3b63c2ec8a7b55
+          sample: mirror.example.com:5000/ocp/release:4.16.30-x86_64
         insecure:
           description: Whether TLS is not verified.
           type: bool
@@ -211,7 +212,8 @@ def expected_registries(params):
 
 
 def sources(conf, image):
-    """The attempts to pull an image, as plain data; a short name is tried under one full name after the other."""
+    """The attempts to pull an image, as plain data; a short name is tried under one full name after the
+    other."""
     return [asdict(source) for name in registries_conf.candidates(conf, image)
             for source in registries_conf.pull_sources(conf, name)]
 

@@ -81,7 +81,8 @@ class TestFindKey:
 
     def test_line_breaks_in_base64_are_skipped(self):
         wrapped = "\n".join(SECRET[n:n + 8] for n in range(0, len(SECRET), 8)) + "\r\n"
-        assert dockerconfigjson.credentials({"auths": {"quay.io": {"auth": wrapped}}}, "quay.io/a") == ("secret", "very-secret")
+        doc = {"auths": {"quay.io": {"auth": wrapped}}}
+        assert dockerconfigjson.credentials(doc, "quay.io/a") == ("secret", "very-secret")
 
     @pytest.mark.parametrize("doc, reason", [
         ([], "not a JSON object"),
@@ -180,9 +181,11 @@ class TestParse:
 
 class TestMerge:
     def test_add_and_replace(self):
-        before = {"auths": {"quay.io": dict(auth("old:pw"), identitytoken="t", email="e"), "b.io": auth("b:b")}, "x": 1}
-        after, changes = dockerconfigjson.merge(before, {"quay.io": auth("new:pw"), "m.example.com:5000": auth("m:m")})
-        assert after == {"auths": {"quay.io": auth("new:pw"), "b.io": auth("b:b"), "m.example.com:5000": auth("m:m")}, "x": 1}
+        former = dict(auth("old:pw"), identitytoken="t", email="e")
+        before = {"auths": {"quay.io": former, "b.io": auth("b:b")}, "x": 1}
+        given = {"quay.io": auth("new:pw"), "m.example.com:5000": auth("m:m")}
+        after, changes = dockerconfigjson.merge(before, given)
+        assert after == {"auths": dict(given, **{"b.io": auth("b:b")}), "x": 1}
         assert list(after["auths"]) == ["quay.io", "b.io", "m.example.com:5000"]
         assert (changes.added, changes.replaced, changes.removed) == (["m.example.com:5000"], ["quay.io"], [])
         assert before["auths"]["quay.io"]["email"] == "e"
@@ -235,10 +238,11 @@ class TestRemove:
 
 class TestValidate:
     def test_a_good_document(self):
-        assert dockerconfigjson.validate(document("quay.io", "m.example.com:5000/ns", "https://index.docker.io/v1/")) == []
+        doc = document("quay.io", "m.example.com:5000/ns", "https://index.docker.io/v1/")
+        assert dockerconfigjson.validate(doc) == []
 
     @pytest.mark.parametrize("key, value, words", [
-        ("my-registry:5000/my-namespace/", auth("u:pw"), "never found by CRI-O and oc; name it 'my-registry:5000/my-namespace'"),
+        ("my-registry:5000/ns/", auth("u:pw"), "never found by CRI-O and oc; name it 'my-registry:5000/ns'"),
         ("Quay.io", auth("u:pw"), "name it 'quay.io'"),
         ("*.example.com", auth("u:pw"), "never found"),
         ("quay.io", {}, "no credentials"),
@@ -269,7 +273,8 @@ class TestIdentity:
 def test_secrets_are_all_that_must_not_be_shown():
     doc = {
         "auths": {
-            "a.io": dict(auth("user:p:w"), identitytoken="token-1", email="e@example.com", username="user", password="p:w"),
+            "a.io": dict(auth("user:p:w"), identitytoken="token-1", email="e@example.com", username="user",
+                         password="p:w"),
             "b.io": {"auth": "broken!", "registrytoken": "token-2", "unknown": 1},
             "c.io": "odd",
         },

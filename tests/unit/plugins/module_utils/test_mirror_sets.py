@@ -62,7 +62,7 @@ class TestExpectedRegistries:
             mirror_sets.expected_registries([], version)
 
     def test_the_later_kinds_in_a_release_without_them(self):
-        with pytest.raises(errors.InvalidInput, match="exists from OpenShift 4.13 on; in 4.12 it is ImageContentSourcePolicy"):
+        with pytest.raises(errors.InvalidInput, match="from OpenShift 4.13 on; in 4.12 it is ImageContentSourcePolicy"):
             mirror_sets.expected_registries(objects(rule()), "4.12.40")
 
     @pytest.mark.parametrize("version, refused", [
@@ -96,7 +96,7 @@ class TestExpectedRegistries:
         ({"kind": IDMS, "spec": {"imageDigestMirrors": ["x"]}}, "list of objects"),
         ({"kind": ITMS, "spec": {"imageTagMirrors": [{"source": 1}]}}, "source has the wrong type"),
         ({"kind": ICSP, "spec": {"repositoryDigestMirrors": [{"mirrors": [1]}]}}, "list of texts"),
-        ({"kind": "Image", "spec": {"registrySources": {"insecureRegistries": "m"}}}, "insecureRegistries has the wrong type"),
+        ({"kind": "Image", "spec": {"registrySources": {"insecureRegistries": "m"}}}, "insecureRegistries has the wrong"),
         ({"kind": "ClusterVersion", "status": {"desired": {"image": "ocp-release"}}}, "fully qualified"),
     ])
     def test_documents_that_are_none(self, document, reason):
@@ -199,11 +199,13 @@ class TestObjectsFor:
         documents = mirror_sets.objects_for(
             [rule(), rule(by="tag"), rule("quay.io/0", policy=NEVER)], NOW, "ours", {"owner": "us"})
         assert documents == [
-            {"apiVersion": "config.openshift.io/v1", "kind": IDMS, "metadata": {"name": "ours", "labels": {"owner": "us"}},
+            {"apiVersion": "config.openshift.io/v1", "kind": IDMS,
+             "metadata": {"name": "ours", "labels": {"owner": "us"}},
              "spec": {"imageDigestMirrors": [
                  {"source": "quay.io/0", "mirrors": ["m.example.com/a"], "mirrorSourcePolicy": NEVER},
                  {"source": "quay.io/a", "mirrors": ["m.example.com/a"], "mirrorSourcePolicy": ALLOW}]}},
-            {"apiVersion": "config.openshift.io/v1", "kind": ITMS, "metadata": {"name": "ours", "labels": {"owner": "us"}},
+            {"apiVersion": "config.openshift.io/v1", "kind": ITMS,
+             "metadata": {"name": "ours", "labels": {"owner": "us"}},
              "spec": {"imageTagMirrors": [
                  {"source": "quay.io/a", "mirrors": ["m.example.com/a"], "mirrorSourcePolicy": ALLOW}]}},
         ]
@@ -214,7 +216,8 @@ class TestObjectsFor:
              "spec": {"repositoryDigestMirrors": [{"source": "quay.io/a", "mirrors": ["m.example.com/a"]}]}}]
 
     def test_rules_for_one_source_keep_their_order_in_one_list(self):
-        rules = [rule(mirrors=["z.example.com/a", "y.example.com/a"]), rule(mirrors=["a.example.com/a", "z.example.com/a"])]
+        rules = [rule(mirrors=["z.example.com/a", "y.example.com/a"]),
+                 rule(mirrors=["a.example.com/a", "z.example.com/a"])]
         documents = objects(*rules)
         assert documents[0]["spec"]["imageDigestMirrors"][0]["mirrors"] == [
             "z.example.com/a", "y.example.com/a", "a.example.com/a"]

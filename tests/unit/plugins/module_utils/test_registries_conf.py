@@ -22,8 +22,8 @@ def attempts(conf, reference):
         sources = registries_conf.pull_sources(conf, reference)
     except errors.InvalidInput:
         return None
-    return [" ".join(["mirror" if s.mirror else "source", s.reference] + ["insecure"] * s.insecure + ["blocked"] * s.blocked)
-            for s in sources]
+    return [("mirror " if source.mirror else "source ") + source.reference
+            + " insecure" * source.insecure + " blocked" * source.blocked for source in sources]
 
 
 def candidates(conf, reference):
@@ -107,11 +107,12 @@ def test_keys_are_found_in_any_case_and_unknown_ones_ignored():
     ("[[registry]]\nlocation = 'quay.io'\npull-from-mirror = 'all'\n", "only a \\[\\[registry.mirror\\]\\]"),
     ("[[registry]]\nlocation = 'quay.io'\nmirror = [{insecure = true}]\n", "no location"),
     ("[[registry]]\nlocation = 'quay.io'\nmirror = [{location = 'http://m.example.com'}]\n", "scheme"),
-    ("[[registry]]\nlocation = 'quay.io'\nmirror = [{location = 'm.example.com', pull-from-mirror = 'some'}]\n", "not one of"),
+    ("[[registry]]\nlocation = 'quay.io'\nmirror = [{location = 'm.io', pull-from-mirror = 'some'}]\n", "not one of"),
     ("[[registry]]\nlocation = 'quay.io'\nmirror-by-digest-only = true\n"
      "mirror = [{location = 'm.example.com', pull-from-mirror = 'all'}]\n", "both mirror-by-digest-only"),
-    ("[[registry]]\nlocation = 'quay.io'\nblocked = true\n[[registry]]\nlocation = 'quay.io'\nprefix = 'q.io'\n", "more than once"),
-    ("[[registry]]\nlocation = 'quay.io'\ninsecure = true\n[[registry]]\nlocation = 'quay.io'\n", "only once as insecure"),
+    ("[[registry]]\nlocation = 'quay.io'\nblocked = true\n[[registry]]\nlocation = 'quay.io'\nprefix = 'q.io'\n",
+     "more than once"),
+    ("[[registry]]\nlocation = 'quay.io'\ninsecure = true\n[[registry]]\nlocation = 'quay.io'\n", "once as insecure"),
     ("[registries.search]\nregistries = []\n[[registry]]\nlocation = 'quay.io'\n", "mixes the old format"),
     ("[registries.block]\nregistries = ['https://quay.io']\n", "scheme"),
     ("registries = ['quay.io']\n", "must be a table"),
@@ -171,17 +172,17 @@ class TestCompare:
         turned = dataclasses.replace(A, mirrors=A.mirrors[::-1])
         found = registries_conf.compare([A], [turned])
         assert not found.matches
-        assert found.missing == ["quay.io/a is pulled from one.example.com/a by digest, then two.example.com/a by digest, "
-                                 "then quay.io/a"]
-        assert found.unexpected == ["quay.io/a is pulled from two.example.com/a by digest, then one.example.com/a by "
-                                    "digest, then quay.io/a"]
+        one, two = "one.example.com/a by digest", "two.example.com/a by digest"
+        assert found.missing == ["quay.io/a is pulled from %s, then %s, then quay.io/a" % (one, two)]
+        assert found.unexpected == ["quay.io/a is pulled from %s, then %s, then quay.io/a" % (two, one)]
 
     def test_missing_and_unexpected(self):
         found = registries_conf.compare([A], [B])
         assert found.missing == [registries_conf.describe(A)]
         assert found.unexpected == ["quay.io/b is blocked"]
 
-    @pytest.mark.parametrize("change", [dict(blocked=True), dict(insecure=True), dict(location="quay.io/c"), dict(mirrors=())])
+    @pytest.mark.parametrize("change", [
+        dict(blocked=True), dict(insecure=True), dict(location="quay.io/c"), dict(mirrors=())])
     def test_each_setting_counts(self, change):
         assert not registries_conf.compare([A], [dataclasses.replace(A, **change)]).matches
 

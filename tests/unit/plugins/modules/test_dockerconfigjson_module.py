@@ -24,8 +24,8 @@ SECRETS = [PASSWORD, "token-one", "token-two", "token-three", "Y2xvdWQ6dG9rZW4tb
 @pytest.fixture
 def run(capsys):
     def result(check_mode=False, diff=True, **args):
-        found = fake_module.run(dockerconfigjson, capsys, {k: str(v) if k in ("path", "src") else v for k, v in args.items()},
-                                check_mode=check_mode, diff=diff)
+        options = {key: str(value) if key in ("path", "src") else value for key, value in args.items()}
+        found = fake_module.run(dockerconfigjson, capsys, options, check_mode=check_mode, diff=diff)
         said = {key: value for key, value in found.items() if key != "invocation"}
         assert not [secret for secret in SECRETS if secret in json.dumps(said, ensure_ascii=False)]
         return found

@@ -20,7 +20,7 @@ short-name-mode = ""
     location = "m.example.com:5000/app"
     pull-from-mirror = "digest-only"
 """
-BEFORE = NOW.replace('  [[', '  mirror-by-digest-only = true\n  [[').replace('    pull-from-mirror = "digest-only"\n', "")
+BEFORE = NOW.replace("  [[", "  mirror-by-digest-only = true\n  [[").replace('pull-from-mirror = "digest-only"', "")
 NEVER_CONFIGURED = "unqualified-search-registries = ['registry.access.redhat.com', 'docker.io']\n"
 
 
