@@ -48,13 +48,14 @@ READ_SECONDS = 60
 FIRST_CONTACT_SECONDS = 5
 PATIENCE_SECONDS = 60
 PAGE = 500
+CONNECTIONS = 64  # kept open for as many threads
 TRANSIENT = frozenset((429, 500, 502, 503, 504))
 OWNER_LABEL = "app.kubernetes.io/managed-by"
 OWNER = "disconnected.openshift"
 VERBS = {"post": "create", "put": "update"}  # as roles name them; the others are HTTP's own words
 
-# The environment variables of each option. That of kubeconfig is read below instead: the option is no_log, as it may hold
-# the document itself, and a path taken for a secret would be struck out of every message.
+# The environment variables of each option. That of kubeconfig is read below instead: the option is no_log, as it may
+# hold the document itself, and a path taken for a secret would be struck out of every message.
 ENVIRONMENT = {
     "context": ("K8S_AUTH_CONTEXT",),
     "host": ("K8S_AUTH_HOST",),
@@ -195,11 +196,7 @@ class Cluster:
 
     def get(self, api_version, kind, name, namespace=None):
         """The object, or None when there is none. NotFound when the API does not serve the kind at all."""
-        resource = self._resource(api_version, kind)
-        try:
-            return self._call("get", resource, name, namespace)
-        except errors.NotFound:
-            return None
+        return self._stored(self._resource(api_version, kind), name, namespace)
 
     def list(self, api_version, kind, namespace=None, label_selector=None, field_selector=None):
         """All the objects of a kind, each with its apiVersion and kind. Read in pages; NotFound as for get."""
@@ -213,20 +210,8 @@ class Cluster:
 
     def create(self, obj):
         """Create the object and return it as stored. Conflict when there is another one of that name."""
-        resource = self._resource_of(obj)
         name, namespace = _identity(obj)
-
-        def attempt(number):
-            try:
-                return self._once("post", resource, name, namespace, body=obj)
-            except errors.Conflict:
-                if number:
-                    # An earlier attempt may have reached the API although its answer did not reach us.
-                    stored = self.get(obj["apiVersion"], obj["kind"], name, namespace)
-                    if stored is not None and _contains(stored, obj):
-                        return stored
-                raise
-        return wait.retry(attempt, self._patience, self._clock)
+        return self._write("post", self._resource_of(obj), name, namespace, obj)
 
     def merge_patch(self, api_version, kind, name, body, namespace=None):
         """Apply a JSON merge patch and return the object as stored.
@@ -234,13 +219,13 @@ class Cluster:
         With metadata.resourceVersion in `body` the patch holds for that version only, and Conflict tells that the
         object was changed meanwhile.
         """
-        return self._call("patch", self._resource(api_version, kind), name, namespace, body=body,
-                          content_type="application/merge-patch+json")
+        return self._write("patch", self._resource(api_version, kind), name, namespace, body,
+                           content_type="application/merge-patch+json")
 
     def replace(self, obj):
         """Store the object in place of the one whose metadata.resourceVersion it carries. Conflict as merge_patch."""
         name, namespace = _identity(obj)
-        return self._call("put", self._resource_of(obj), name, namespace, body=obj)
+        return self._write("put", self._resource_of(obj), name, namespace, obj)
 
     def delete(self, api_version, kind, name, namespace=None, resource_version=None):
         """Delete the object, with `resource_version` only if that is still its version (else Conflict). Whether there
@@ -308,10 +293,28 @@ class Cluster:
         token = None
         while True:
             page = self._call("get", resource, None, namespace, _continue=token, **selectors)
-            items += page["items"]
+            items += page["items"] or []
             token = page["metadata"].get("continue")
             if not token:
                 return items
+
+    def _write(self, method, resource, name, namespace, body, **arguments):
+        def attempt(number):
+            try:
+                return self._once(method, resource, name, namespace, body=body, **arguments)
+            except errors.Conflict:
+                # An earlier attempt may have reached the API although its answer did not reach us.
+                stored = self._stored(resource, name, namespace) if number else None
+                if stored is None or not _fulfils(stored, body):
+                    raise
+                return stored
+        return wait.retry(attempt, self._patience, self._clock)
+
+    def _stored(self, resource, name, namespace):
+        try:
+            return self._call("get", resource, name, namespace)
+        except errors.NotFound:
+            return None
 
     def _call(self, method, resource, name, namespace, **arguments):
         return wait.retry(lambda number: self._once(method, resource, name, namespace, **arguments),
@@ -492,6 +495,7 @@ def _configuration(params):
     _override(configuration, given)
     _check_tls(configuration)
     configuration.retries = False  # wait.retry does it, with pauses
+    configuration.connection_pool_maxsize = CONNECTIONS
     return configuration
 
 
@@ -542,7 +546,8 @@ def _override(configuration, given):
                               ("proxy", "proxy"), ("no_proxy", "no_proxy")):
         if option in given:
             setattr(configuration, attribute, given[option])
-    headers = {name: (given.get("proxy_headers") or {}).get(name) or os.environ.get("K8S_AUTH_PROXY_HEADERS_" + name.upper())
+    headers = given.get("proxy_headers") or {}
+    headers = {name: headers.get(name) or os.environ.get("K8S_AUTH_PROXY_HEADERS_" + name.upper())
                for name in ("proxy_basic_auth", "basic_auth", "user_agent")}
     if any(headers.values()):
         configuration.proxy_headers = urllib3.util.make_headers(**headers)
@@ -578,8 +583,8 @@ def _spellings(name):
 
 
 def _websocket_proxy(configuration):
-    """The options by which a websocket uses the proxy that the other requests use, and none where they use none: left to
-    itself it asks the environment, which older clients for the other requests do not."""
+    """The options by which a websocket uses the proxy that the other requests use, and none where they use none: left
+    to itself it asks the environment, which older clients for the other requests do not."""
     if not configuration.proxy:
         return {"http_proxy_host": "none", "http_no_proxy": ["*"]}
     proxy = urlsplit(configuration.proxy)
@@ -622,11 +627,14 @@ def _identity(obj):
     return obj["metadata"]["name"], obj["metadata"].get("namespace")
 
 
-def _contains(stored, wanted):
-    """Whether the stored object says everything that was wanted; the API adds fields of its own."""
+def _fulfils(stored, wanted, path=()):
+    """Whether the stored object says everything that was wanted, None meaning absent. The version that a write asked for
+    is left out: the write itself has moved it."""
+    if path == ("metadata", "resourceVersion"):
+        return True
     if isinstance(wanted, dict):
         return isinstance(stored, dict) and all(
-            name in stored and _contains(stored[name], value) for name, value in wanted.items())
+            _fulfils(stored.get(name), value, path + (name,)) for name, value in wanted.items())
     return stored == wanted
 
 

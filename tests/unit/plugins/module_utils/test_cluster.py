@@ -371,6 +371,25 @@ class TestTransient:
         with pytest.raises(errors.Conflict):
             cluster.create(obj)
 
+    @pytest.mark.parametrize("labels, ours", [({"a": "b"}, True), ({"a": "b", "old": "c"}, False), ({}, False)])
+    def test_a_patch_whose_answer_was_lost(self, cluster, api, labels, ours):
+        """The first attempt moved the version, so the second conflicts; whether it was ours shows in the object."""
+        patch = {"metadata": {"resourceVersion": "7", "labels": {"a": "b", "old": None}}}
+        api.answer("PATCH", SECRET, Drop, refusal(409, "the object has been modified"))
+        stored = {"metadata": {"name": "pull-secret", "resourceVersion": "8", "labels": labels}}
+        api.answer("GET", SECRET, Answer(200, stored))
+        if ours:
+            assert cluster.merge_patch("v1", "Secret", "pull-secret", patch, "openshift-config") == stored
+        else:
+            with pytest.raises(errors.Conflict):
+                cluster.merge_patch("v1", "Secret", "pull-secret", patch, "openshift-config")
+
+    def test_a_patch_that_meets_a_change_is_not_looked_into(self, cluster, api):
+        api.answer("PATCH", SECRET, refusal(409, "the object has been modified"))
+        with pytest.raises(errors.Conflict):
+            cluster.merge_patch("v1", "Secret", "pull-secret", {"metadata": {"resourceVersion": "7"}}, "openshift-config")
+        assert api.asked("GET") == []
+
     @pytest.mark.parametrize("answers, existed", [
         ([refusal(404)], False), ([Answer(200)], True), ([Drop, refusal(404)], True), ([refusal(503), Answer(200)], True),
     ])
@@ -463,6 +482,10 @@ class TestRequests:
                    refusal(410, "too old"),
                    Answer(200, {"metadata": {}, "items": [{"metadata": {"name": "b"}}]}))
         assert [node["metadata"]["name"] for node in cluster.list("v1", "Node")] == ["b"]
+
+    def test_an_empty_list_may_be_null(self, cluster, api):
+        api.answer("GET", "/api/v1/nodes", Answer(200, {"metadata": {}, "items": None}))
+        assert cluster.list("v1", "Node") == []
 
     def test_raw(self, cluster, api):
         path = "/api/v1/nodes/n/proxy/logs/journal"
