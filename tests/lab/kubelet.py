@@ -43,7 +43,7 @@ class Pulled(Protocol):
     error: str
 
 
-Pull = Callable[[str, str], Awaitable[Pulled]]
+Pull = Callable[[str, str, str], Awaitable[Pulled]]  # node, image, pull policy
 
 
 class Log:
@@ -191,7 +191,7 @@ class Kubelet:
         """Pull a container's image until that succeeds, saying why it does not."""
         wait, longest = PULL_BACKOFF
         while True:
-            pulled = await self._pull(pod["spec"]["nodeName"], container["image"])
+            pulled = await self._pull(pod["spec"]["nodeName"], container["image"], container["imagePullPolicy"])
             if pulled.ok:
                 waiting[container["name"]] = {"waiting": {"reason": "ContainerCreating"}}
                 return

@@ -148,11 +148,38 @@ class Puller:
         return "" if process.returncode == 0 else _reason(complaint.decode(errors="replace"))
 
 
+class Images:
+    """What the nodes have in their storage; a pod pulls what its node lacks, or what it is told to pull always."""
+
+    def __init__(self, puller: Puller) -> None:
+        self._puller = puller
+        self._present: set[tuple[str, str]] = set()
+
+    def note(self, pod: dict) -> None:
+        """The images of a pod that runs are on its node."""
+        for container in pod["spec"].get("initContainers", []) + pod["spec"]["containers"]:
+            self._present.add((pod["spec"]["nodeName"], container["image"]))
+
+    async def provide(self, node: str, image: str, policy: str) -> Pull:
+        """See to it that a node has an image. One that names no registry is the lab's own, and is everywhere."""
+        if not names_a_registry(image) or (policy != "Always" and (node, image) in self._present):
+            return Pull(node, image, True, image, False, "", ())
+        pull = await self._puller.pull(node, image)
+        if pull.ok:
+            self._present.add((node, image))
+        return pull
+
+
+def names_a_registry(image: str) -> bool:
+    """Whether a reference begins with a host, as complete references do."""
+    host, slash, _path = image.partition("/")
+    return bool(slash) and ("." in host or ":" in host or host == "localhost")
+
+
 def asked_for(image: str) -> str:
     """The reference as CRI-O asks for it: a tag beside a digest falls away. Raises Refused without a registry."""
     name, at, digest = image.partition("@")
-    host = name.partition("/")[0]
-    if "/" not in name or not ("." in host or ":" in host or host == "localhost"):
+    if not names_a_registry(name):
         raise sources.Refused(f"{image} names no registry: the lab's nodes pull only complete references")
     if at:
         return f"{sources.repository(name)}@{digest}"

@@ -21,7 +21,7 @@ from .api.store import Store
 from .clock import Scale
 from .faults import Faults
 from .kubelet import Kubelet
-from .pull import Puller
+from .pull import Images, Puller
 from .registries import Registry
 from .settings import Endpoint, Settings
 from .steering import Steering
@@ -69,11 +69,14 @@ async def start(settings: Settings, stack: AsyncExitStack) -> None:
 
     scale, store = Scale(settings.speed), Store(settings.version)
     puller = Puller(settings.directory / "nodes", settings.scratch)
-    nodes = Nodes(store, scale, settings.directory / "nodes", puller.pull)
+    images = Images(puller)
+    nodes = Nodes(store, scale, settings.directory / "nodes", images.provide)
     # Served from its first object on, so that what is owned goes with its owner.
     server, api = await _api(settings, stack, store, nodes)
     access.seed_roles(store)
     cluster.seed(store, settings, made, public)
+    for pod in store.list("pods"):
+        images.note(pod)
     operator = await mco.start(store, settings, scale)
     stack.callback(operator.stop)
     workloads = Workloads(store, scale)
