@@ -91,10 +91,10 @@ class Difference:
 
 
 def parse(text):
-    """The Configuration that a registries.conf says, in its current format or in the old one
-    ([registries.search]).
+    """The Configuration that a registries.conf says, in its current format or the old one ([registries.search]).
 
     Raises InvalidInput for whatever containers/image refuses: the engine then fails every pull on that node.
+    One thing is refused here alone: a list of texts that is given twice, which TOML forbids and the engine lets pass.
     """
     document = _toml(text)
     older = _Table(document, "registries.conf").table("registries")
@@ -321,7 +321,8 @@ class _Table:
         return _Table(self._get(key, dict, "a table") or {}, key)
 
     def tables(self, key):
-        values = self._of(key, list, "a list of tables, written as [[%s]]" % key, dict)
+        written = key if self.name == "registries.conf" else "%s.%s" % (self.name, key)
+        values = self._of(key, list, "a list of tables, written as [[%s]]" % written, dict)
         return None if values is None else [_Table(value, key) for value in values]
 
 

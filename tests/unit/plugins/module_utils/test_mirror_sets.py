@@ -96,7 +96,7 @@ class TestExpectedRegistries:
         ({"kind": IDMS, "spec": {"imageDigestMirrors": ["x"]}}, "list of objects"),
         ({"kind": ITMS, "spec": {"imageTagMirrors": [{"source": 1}]}}, "source has the wrong type"),
         ({"kind": ICSP, "spec": {"repositoryDigestMirrors": [{"mirrors": [1]}]}}, "list of texts"),
-        ({"kind": "Image", "spec": {"registrySources": {"insecureRegistries": "m"}}}, "insecureRegistries has the wrong"),
+        ({"kind": "Image", "spec": {"registrySources": {"insecureRegistries": "m"}}}, "Registries has the wrong"),
         ({"kind": "ClusterVersion", "status": {"desired": {"image": "ocp-release"}}}, "fully qualified"),
     ])
     def test_documents_that_are_none(self, document, reason):

@@ -91,6 +91,7 @@ def test_keys_are_found_in_any_case_and_unknown_ones_ignored():
     ("registry = 1\n", "list of tables"),
     ("registry = [1]\n", "list of tables"),
     ("[registry]\nlocation = 'quay.io'\n", "list of tables"),
+    ("[[registry]]\nlocation = 'quay.io'\n[registry.mirror]\n", r"written as \[\[registry.mirror\]\]"),
     ("[[registry]]\nlocation = 1\n", "text in quotes"),
     ("[[registry]]\nlocation = 'quay.io'\nblocked = 'true'\n", "true or false"),
     ("unqualified-search-registries = 'quay.io'\n", "list of texts"),
