@@ -39,9 +39,9 @@ INSTEAD = {
 
 @dataclass(frozen=True)
 class Certificate:
-    """One certificate. Names are in the form of RFC 4514, times are aware and in UTC, `fingerprint` is the SHA-256 as
-    `openssl x509 -fingerprint -sha256` prints it, `names` are the subject's alternative names, `pem` ends in a line
-    end."""
+    """One certificate. Names are in the form of RFC 4514, times are aware and in UTC, `fingerprint` is what
+    `openssl x509 -fingerprint -sha256` prints, `names` are the subject's alternative names, `pem` ends in a
+    line end."""
 
     subject: str
     issuer: str
@@ -67,7 +67,7 @@ def holds_private_key(data):
 
 
 def load(data):
-    """The certificates of PEM data, one or several in any order, with text between them, or of one DER certificate.
+    """The certificates of PEM data, one or several and with text between them, or of one DER certificate.
 
     InvalidInput for anything else, and for a file that holds a private key, whatever else it holds.
     """
@@ -102,8 +102,8 @@ def read(path):
 
 
 def authorities(data, path=None, registry=None, now=None):
-    """The certificates of `data`, all of them fit to be trusted as authorities at the time `now` (aware; default: this
-    moment). InvalidInput otherwise, naming the file and the registry that they were for."""
+    """The certificates of `data`, all of them fit to be trusted as authorities at the time `now` (aware;
+    default: this moment). InvalidInput otherwise, naming the file and the registry that they were for."""
     try:
         loaded = load(data)
         for certificate in loaded:
@@ -165,8 +165,8 @@ def _utc(parsed, attribute):
 
 
 def _is_ca(parsed):
-    """As OpenSSL decides: the basic constraints and the key usage say so where they are there; a certificate without
-    basic constraints is an authority only for itself, as roots of X.509 version 1 are."""
+    """As OpenSSL decides: the basic constraints and the key usage say so where they are there; a certificate
+    without basic constraints is an authority only for itself, as roots of X.509 version 1 are."""
     extensions = {type(extension.value): extension.value for extension in parsed.extensions}
     usage = extensions.get(x509.KeyUsage)
     if usage is not None and not usage.key_cert_sign:

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The cluster's API: plain dicts in and out, over openshift.dynamic.DynamicClient.
 
-The only file that imports kubernetes or openshift. It finds the cluster as kubernetes.core does (same options, same
-K8S_AUTH_* environment, same order), so that its tasks and ours in one play always talk to the same one. It differs in
-three things: TLS is verified always, a failure becomes one of our errors with its remedy, and a transient failure is
-tried again where that cannot do harm.
+The only file that imports kubernetes or openshift. It finds the cluster as kubernetes.core does (same
+options, same K8S_AUTH_* environment, same order), so that its tasks and ours in one play always talk to the
+same one. It differs in three things: TLS is verified always, a failure becomes one of our errors with its
+remedy, and a transient failure is tried again where that cannot do harm.
 """
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ except ImportError:
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
-# A host that never answered is more likely misspelt than restarting: say so soon. One that did answer may be a control
-# plane in the middle of a roll-out.
+# A host that never answered is more likely misspelt than restarting: say so soon. One that did answer may be
+# a control plane in the middle of a roll-out.
 FIRST_CONTACT_SECONDS = 5
 PATIENCE_SECONDS = 60
 PAGE = 500
@@ -54,8 +54,8 @@ OWNER_LABEL = "app.kubernetes.io/managed-by"
 OWNER = "disconnected.openshift"
 VERBS = {"post": "create", "put": "update"}  # as roles name them; the others are HTTP's own words
 
-# The environment variables of each option. That of kubeconfig is read below instead: the option is no_log, as it may
-# hold the document itself, and a path taken for a secret would be struck out of every message.
+# The environment variables of each option. That of kubeconfig is read below instead: the option is no_log, as
+# it may hold the document itself, and a path taken for a secret would be struck out of every message.
 ENVIRONMENT = {
     "context": ("K8S_AUTH_CONTEXT",),
     "host": ("K8S_AUTH_HOST",),
@@ -111,8 +111,8 @@ class _Expired(errors.Error):
 class _Discoverer:
     """Finds a kind with one request for its group and version, and remembers it in memory only.
 
-    The client's own discoverer begins with two requests that nobody here needs, repeats them all for each kind that is
-    not served, takes a 503 for "not served", and trusts a file of a predictable name in /tmp.
+    The client's own discoverer begins with two requests that nobody here needs, repeats them all for each
+    kind that is not served, takes a 503 for "not served", and trusts a file of a predictable name in /tmp.
     """
 
     def __init__(self, client, cache_file):
@@ -166,14 +166,14 @@ class Cluster:
         api_client = kubernetes.client.ApiClient(_configuration(params))
         api_client.user_agent = "ansible-collection disconnected.openshift"
         for name, value in _impersonation(params):
-            # A group is one header. The client keeps headers in a dict, so that a second one needs another spelling.
+            # A group is one header. The client keeps headers in a dict: a second one needs another spelling.
             spelling = next(word for word in _spellings(name) if word not in api_client.default_headers)
             api_client.set_default_header(spelling, value)
         return cls(api_client, clock)
 
     @property
     def version(self):
-        """The release that the cluster runs, "4.16.30": the newest update that completed, else the one it aims at."""
+        """The release that the cluster runs, "4.16.30": the newest completed, else the one it aims at."""
         if self._version is None:
             found = (self.get("config.openshift.io/v1", "ClusterVersion", "version")
                      if self.serves("config.openshift.io/v1", "ClusterVersion") else None)
@@ -199,7 +199,7 @@ class Cluster:
         return self._stored(self._resource(api_version, kind), name, namespace)
 
     def list(self, api_version, kind, namespace=None, label_selector=None, field_selector=None):
-        """All the objects of a kind, each with its apiVersion and kind. Read in pages; NotFound as for get."""
+        """All the objects of a kind, each with its apiVersion and kind. NotFound as for get."""
         resource = self._resource(api_version, kind)
         selectors = {"label_selector": label_selector, "field_selector": field_selector, "limit": PAGE}
         try:
@@ -216,20 +216,20 @@ class Cluster:
     def merge_patch(self, api_version, kind, name, body, namespace=None):
         """Apply a JSON merge patch and return the object as stored.
 
-        With metadata.resourceVersion in `body` the patch holds for that version only, and Conflict tells that the
-        object was changed meanwhile.
+        With metadata.resourceVersion in `body` the patch holds for that version only, and Conflict tells that
+        the object was changed meanwhile.
         """
         return self._write("patch", self._resource(api_version, kind), name, namespace, body,
                            content_type="application/merge-patch+json")
 
     def replace(self, obj):
-        """Store the object in place of the one whose metadata.resourceVersion it carries. Conflict as merge_patch."""
+        """Store the object in place of the one whose resourceVersion it carries. Conflict as merge_patch."""
         name, namespace = _identity(obj)
         return self._write("put", self._resource_of(obj), name, namespace, obj)
 
     def delete(self, api_version, kind, name, namespace=None, resource_version=None):
-        """Delete the object, with `resource_version` only if that is still its version (else Conflict). Whether there
-        was one."""
+        """Delete the object, with `resource_version` only if that is still its version (else Conflict).
+        Whether there was one."""
         resource = self._resource(api_version, kind)
         condition = {"body": {"preconditions": {"resourceVersion": resource_version}}} if resource_version else {}
 
@@ -254,9 +254,9 @@ class Cluster:
     def exec(self, namespace, pod, container, argv, timeout=60):
         """Run a command in a container, without input, and return its ExecResult.
 
-        The connection is built here and not by kubernetes.stream, which swaps a method of the shared client while it
-        runs, and drops the headers of impersonation. Only the connecting is tried again: a command that may have
-        begun is not run twice.
+        The connection is built here and not by kubernetes.stream, which swaps a method of the shared client
+        while it runs, and drops the headers of impersonation. Only the connecting is tried again: a command
+        that may have begun is not run twice.
         """
         request = _Request("get", "pods/exec", name=pod, namespace=namespace)
         socket = wait.retry(lambda number: self._open(request, container, argv), self._patience, self._clock)
@@ -333,8 +333,8 @@ class Cluster:
 
     @contextmanager
     def _translated(self, request):
-        """A with block around one request: what the libraries raise inside leaves it as one of our errors, or as
-        Transient. No foreign exception gets out: its text may hold the object, and with it a secret."""
+        """A with block around one request: what the libraries raise inside leaves it as one of our errors, or
+        as Transient. No foreign exception gets out: its text may hold the object, and with it a secret."""
         try:
             yield
         except (ApiException, urllib3.exceptions.HTTPError, websocket.WebSocketException, OSError) as failure:
@@ -417,7 +417,7 @@ def _refusal(host, request, status, headers, body):
 
 
 def _said(request, body):
-    """The API's own sentence. Of a refused Secret only the names of the fields: the sentence may echo its data."""
+    """The API's own sentence; of a refused Secret the fields alone, since the sentence may echo its data."""
     try:
         status = json.loads(body or b"")
         message = status.get("message") or ""
@@ -481,8 +481,9 @@ def _chain(failure):
 # Where the cluster is, and as whom.
 
 def _configuration(params):
-    """A client Configuration from the options, in kubernetes.core's order: host with credentials, else kubeconfig or
-    context, else the pod's service account, else the default kubeconfig; single options override what was loaded."""
+    """A client Configuration from the options, in kubernetes.core's order: host with credentials, else
+    kubeconfig or context, else the pod's service account, else the default kubeconfig; single options
+    override what was loaded."""
     given = {name: value for name, value in params.items() if value not in (None, "", [], {})}
     if os.environ.get("K8S_AUTH_KUBECONFIG"):
         given.setdefault("kubeconfig", os.environ["K8S_AUTH_KUBECONFIG"])
@@ -583,8 +584,8 @@ def _spellings(name):
 
 
 def _websocket_proxy(configuration):
-    """The options by which a websocket uses the proxy that the other requests use, and none where they use none: left
-    to itself it asks the environment, which older clients for the other requests do not."""
+    """The options by which a websocket uses the proxy that the other requests use, and none where they use
+    none: left to itself it asks the environment, which older clients for the other requests do not."""
     if not configuration.proxy:
         return {"http_proxy_host": "none", "http_no_proxy": ["*"]}
     proxy = urlsplit(configuration.proxy)
@@ -609,9 +610,9 @@ def owned(obj):
 
 
 def optimistic(decide, act, attempts=5):
-    """Act on what `decide()` makes of the cluster, and decide anew where the writing meets a concurrent change.
+    """Act on what `decide()` makes of the cluster, and decide anew where the writing meets another's change.
 
-    Returns the decision that was carried out. A Conflict that `decide` raises is not one that deciding again resolves.
+    Returns the decision that was carried out. A Conflict that `decide` itself raises is not tried again.
     """
     for left in reversed(range(attempts)):
         decision = decide()
@@ -628,8 +629,8 @@ def _identity(obj):
 
 
 def _fulfils(stored, wanted, path=()):
-    """Whether the stored object says everything that was wanted, None meaning absent. The version that a write asked for
-    is left out: the write itself has moved it."""
+    """Whether the stored object says everything that was wanted, None meaning absent. The version that a
+    write asked for is left out: the write itself has moved it."""
     if path == ("metadata", "resourceVersion"):
         return True
     if isinstance(wanted, dict):

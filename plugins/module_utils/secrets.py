@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Tells Ansible what must never be shown.
 
-An option with `no_log` protects only the text of that option. What a module derives from it (base64 of user:password, a
-document that holds it) or reads from the cluster must be named as well: up to ansible-core 2.21 in the module's
-no_log_values, which censors results and warnings, from 2.22 on by register_secret, which also masks the output.
+An option with `no_log` protects only the text of that option. What a module derives from it (base64 of
+user:password, a document that holds it) or reads from the cluster must be named as well: up to ansible-core
+2.21 in the module's no_log_values, which censors results and warnings, from 2.22 on by register_secret, which
+also masks the output.
 """
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ except ImportError:  # before ansible-core 2.22
 
 
 def protect(module, *values):
-    """Keep each of `values` (str; None and "" are skipped) and its encoded forms out of everything the module says."""
+    """Keep `values` (str; None and "" are skipped) and their encoded forms out of all the module says."""
     for value in values:
         if value:
             for form in forms(value):
@@ -29,6 +30,6 @@ def protect(module, *values):
 
 
 def forms(value):
-    """The set of texts as which `value` can turn up: itself, as base64, and as it is written inside a JSON string."""
+    """The texts as which `value` can turn up: itself, as base64, and as a JSON string has it."""
     return {value, base64.b64encode(value.encode("utf-8")).decode("ascii"), json.dumps(value)[1:-1],
             json.dumps(value, ensure_ascii=False)[1:-1]}

@@ -26,7 +26,7 @@ class SystemClock:
 
 
 class Pending:
-    """What a check returns while its outcome is not there yet: the reason as a sentence, and details for the result."""
+    """What a check returns while its outcome is not there: why, in a sentence, and details for the result."""
 
     def __init__(self, reason, **details):
         self.reason = reason
@@ -34,8 +34,8 @@ class Pending:
 
 
 class Transient(Exception):
-    """An attempt failed in a way that may pass. `error` is what to raise if it does not; `after` is in how many
-    seconds the other side asked to be called again, if it said so."""
+    """An attempt failed in a way that may pass. `error` is what to raise if it does not; `after` is in how
+    many seconds the other side asked to be called again, if it said so."""
 
     def __init__(self, error, after=None):
         super().__init__(error.message)
@@ -46,9 +46,9 @@ class Transient(Exception):
 def poll(check, timeout, interval, clock=SystemClock()):
     """Call `check` every `interval` seconds until it returns something else than Pending, and return that.
 
-    The first check is at once and the last one at the deadline, `timeout` seconds later. Then TimedOut is raised with
-    the last reason and its details. What `check` raises passes through: a failure that waiting does not mend ends the
-    wait at once.
+    The first check is at once and the last one at the deadline, `timeout` seconds later. Then TimedOut is
+    raised with the last reason and its details. What `check` raises passes through: a failure that waiting
+    does not mend ends the wait at once.
     """
     deadline = clock.now() + timeout
     while True:
@@ -62,11 +62,11 @@ def poll(check, timeout, interval, clock=SystemClock()):
 
 
 def retry(attempt, patience, clock=SystemClock(), first=0.5, longest=10.0):
-    """Call `attempt(number)`, number counting from 0, until it does not raise Transient, and return its value.
+    """Call `attempt(number)`, counting from 0, until it does not raise Transient, and return its value.
 
-    The pauses double from `first` to `longest` seconds, each shortened by up to a half at random so that many callers
-    do not return in step; a pause that the other side asked for is kept instead. When the next pause would end later
-    than `patience()` seconds after the start, the error inside Transient is raised.
+    The pauses double from `first` to `longest` seconds, each shortened by up to a half at random so that many
+    callers do not return in step; a pause that the other side asked for is kept instead. When the next pause
+    would end later than `patience()` seconds after the start, the error inside Transient is raised.
     """
     started = clock.now()
     pause = first

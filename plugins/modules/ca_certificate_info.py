@@ -8,8 +8,8 @@ module: ca_certificate_info
 short_description: Read and check a CA certificate before anything is made to trust it
 description:
   - Reads a file of one or several PEM certificates, or one DER certificate, on the host where it runs.
-  - Fails, saying which certificate and why, when the file holds no certificate or a damaged one, a private key, a
-    certificate that is not a CA's, one that has expired, or one that is not valid yet.
+  - Fails, saying which certificate and why, when the file holds no certificate or a damaged one, a private
+    key, a certificate that is not a CA's, one that has expired, or one that is not valid yet.
   - Returns the same certificates in one form, PEM, each once, ready to be installed.
 author:
   - The disconnected.openshift maintainers (!UNKNOWN)

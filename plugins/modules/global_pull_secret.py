@@ -7,16 +7,18 @@ DOCUMENTATION = r"""
 module: global_pull_secret
 short_description: Merge registries' credentials into a cluster's global pull secret
 description:
-  - Adds, replaces or removes entries of the secret C(pull-secret) in C(openshift-config), which every node gets as
-    C(/var/lib/kubelet/config.json). Every other entry, and every other key of the document, stays as it is.
+  - Adds, replaces or removes entries of the secret C(pull-secret) in C(openshift-config), which every node
+    gets as C(/var/lib/kubelet/config.json). Every other entry, and every other key of the document, stays as
+    it is.
   - An entry that was not there before is recorded as this collection's in an annotation of the secret
-    (C(disconnected.openshift/added-registries)). An entry that was there and is replaced, or is removed by O(force), is
-    first saved in the secret C(disconnected-openshift-displaced-registries) in C(openshift-config), so that it can be
-    put back. An entry that was there with the very same credentials is nobody's change, and stays on the way back.
-  - The write is a merge patch that holds for the version that was read; when somebody else changed the secret in
-    between, it is read and merged again. Where nothing differs, nothing is written.
-  - Refused, before anything is written, are a secret that is missing, has another type or holds a broken document, and
-    clusters with a hosted control plane, whose nodes do not take their pull secret from there.
+    (C(disconnected.openshift/added-registries)). An entry that was there and is replaced, or is removed by
+    O(force), is first saved in the secret C(disconnected-openshift-displaced-registries) in
+    C(openshift-config), so that it can be put back. An entry that was there with the very same credentials is
+    nobody's change, and stays on the way back.
+  - The write is a merge patch that holds for the version that was read; when somebody else changed the secret
+    in between, it is read and merged again. Where nothing differs, nothing is written.
+  - Refused, before anything is written, are a secret that is missing, has another type or holds a broken
+    document, and clusters with a hosted control plane, whose nodes do not take their pull secret from there.
   - A change makes the nodes take the new file one after the other, without drain or reboot.
 author:
   - The disconnected.openshift maintainers (!UNKNOWN)
@@ -38,7 +40,8 @@ options:
     default: []
     suboptions:
       registry:
-        description: The entry's key, C(host[:port]), exactly as image references and mirror locations name the registry.
+        description: The entry's key, C(host[:port]), exactly as image references and mirror locations name
+          the registry.
         type: str
         required: true
       username:
@@ -52,24 +55,25 @@ options:
   state:
     description:
       - V(present) makes the entries hold these credentials.
-      - V(absent) undoes what V(present) did. An entry that it added is removed, one that it replaced gets its former
-        credentials back, and one that is not this collection's is left, with a warning.
+      - V(absent) undoes what V(present) did. An entry that it added is removed, one that it replaced gets its
+        former credentials back, and one that is not this collection's is left, with a warning.
     type: str
     choices: [present, absent]
     default: present
   force:
-    description: With O(state=absent), remove an entry even though it is not this collection's. It is saved first.
+    description: With O(state=absent), remove an entry even if it is not this collection's. It is saved first.
     type: bool
     default: false
   identity:
     description:
-      - Fail unless this is the cluster's identity, as M(disconnected.openshift.dockerconfigjson) returns it for a pull
-        secret file. It keeps a file of another cluster, or of another account, from being taken for this one's.
+      - Fail unless this is the cluster's identity, as M(disconnected.openshift.dockerconfigjson) returns it
+        for a pull secret file. It keeps a file of another cluster, or of another account, from being taken
+        for this one's.
     type: str
   export:
     description:
-      - Write the document, as it is after this task, to this path on the host where the module runs, readable by its
-        owner alone. Not written in check mode.
+      - Write the document, as it is after this task, to this path on the host where the module runs, readable
+        by its owner alone. Not written in check mode.
     type: path
 """
 
@@ -145,8 +149,8 @@ ADDED = "disconnected.openshift/added-registries"
 
 @dataclass(frozen=True)
 class PullSecret:
-    """The global pull secret and what is known of our part in it: the keys that we added, and the entries, by key, that
-    were there before we replaced or removed them."""
+    """The global pull secret and what is known of our part in it: the keys that we added, and the entries, by
+    key, that were there before we replaced or removed them."""
 
     document: Dict
     added: FrozenSet[str] = frozenset()
@@ -157,8 +161,8 @@ class PullSecret:
         return self.document["auths"]
 
     def with_document(self, document):
-        """The pull secret with another document, each difference entered into the books: what comes newly is added, and
-        what was not ours is displaced."""
+        """The pull secret with another document, each difference entered into the books: what comes newly is
+        added, and what was not ours is displaced."""
         after = document["auths"]
         displaced = dict(self.displaced)
         for key, entry in self.entries.items():
@@ -175,8 +179,7 @@ class PullSecret:
 
 
 def present(secret, wanted):
-    """The pull secret with the entries that are wanted, {key: entry}; an entry of None is the one that was there before
-    us."""
+    """The pull secret with the entries of `wanted`, {key: entry}; None stands for the one from before us."""
     for key, entry in wanted.items():
         if entry is not None:
             document, _changes = dockerconfigjson.merge(secret.document, {key: entry})
@@ -190,7 +193,7 @@ def present(secret, wanted):
 
 
 def absent(secret, keys, force):
-    """(pull secret, [warning]) without our part in the entries under these keys; with `force` without the entries."""
+    """(pull secret, [warning]) without our part in the entries of `keys`; with `force` without the entries."""
     warnings = []
     for key in keys:
         if force or key in secret.added:
@@ -204,7 +207,7 @@ def absent(secret, keys, force):
 
 
 def check_identity(secret, identity):
-    """Raise InvalidInput when the cluster is known to be another one; return a warning when it cannot be known."""
+    """Raise InvalidInput when the cluster is known to be another one; [warning] when it cannot be known."""
     own = dockerconfigjson.identity({"auths": dict(secret.displaced, **secret.entries)})
     if own is None:
         return ["The cluster's pull secret has no token for %s: whether the given one is this cluster's cannot be told."
@@ -277,7 +280,7 @@ def patch_for(stored, before, after):
 
 
 def save(cluster, saved, displaced):
-    """Store the displaced entries and return the Secret that holds them, None where there is nothing to hold."""
+    """Store the displaced entries and return the Secret that holds them; None where nothing is displaced."""
     if not displaced:
         if saved:
             cluster.delete("v1", "Secret", DISPLACED_NAME, NAMESPACE,
@@ -307,7 +310,7 @@ class Decision:
         return self.before != self.after
 
     def carry_out(self, cluster):
-        """Write it. What is displaced is saved first and forgotten last, so that it is never in neither place."""
+        """Write it. What is displaced is saved first and forgotten last, so that it is never nowhere."""
         saved = self.saved
         kept = dict(self.after.displaced, **self.before.displaced)
         if kept != self.before.displaced:
@@ -355,7 +358,7 @@ def export(path, text, check_mode):
 
 
 def wanted_entries(module):
-    """{key: entry or None}, in the order given, with a warning for each registry that had to be spelt differently."""
+    """{key: entry or None}, in the order given; warns of each registry that had to be spelt differently."""
     wanted = {}
     for item in module.params["registries"]:
         key, warnings = dockerconfigjson.normalise_key(item["registry"])

@@ -7,18 +7,20 @@ DOCUMENTATION = r"""
 module: image_mirror_sets
 short_description: Tell a cluster which mirrors to pull its images from
 description:
-  - Writes the objects that make every node look for images in mirrors first. They are an C(ImageDigestMirrorSet) and an
-    C(ImageTagMirrorSet), or an C(ImageContentSourcePolicy) on releases that do not serve those, or lose all mirrors when
-    both kinds are there.
-  - Only objects with the label C(app.kubernetes.io/managed-by=disconnected.openshift) are ever changed or deleted, and
-    of those only the ones that were written under the same O(name).
-  - The machine-config operator reports nothing on an object that it refuses, and stops rendering the mirrors of the
-    whole cluster because of it. So what it would refuse is refused here, before anything is written, naming the object
-    at fault. That holds for the rules given, for other people's objects, and for the two together.
-  - What is wanted is created before what is no longer wanted is deleted, so that no node is without its mirrors in
-    between; as a node's file is what all objects make together, changing the kind of object is no change for the nodes.
-  - New digest mirrors make the nodes reload CRI-O. Tag mirrors, and removing a mirror, make them drain as well. See
-    M(disconnected.openshift.machine_config_rollout) for the forecast.
+  - Writes the objects that make every node look for images in mirrors first. They are an
+    C(ImageDigestMirrorSet) and an C(ImageTagMirrorSet), or an C(ImageContentSourcePolicy) on releases that do
+    not serve those, or lose all mirrors when both kinds are there.
+  - Only objects with the label C(app.kubernetes.io/managed-by=disconnected.openshift) are ever changed or
+    deleted, and of those only the ones that were written under the same O(name).
+  - The machine-config operator reports nothing on an object that it refuses, and stops rendering the mirrors
+    of the whole cluster because of it. So what it would refuse is refused here, before anything is written,
+    naming the object at fault. That holds for the rules given, for other people's objects, and for the two
+    together.
+  - What is wanted is created before what is no longer wanted is deleted, so that no node is without its
+    mirrors in between; as a node's file is what all objects make together, changing the kind of object is no
+    change for the nodes.
+  - New digest mirrors make the nodes reload CRI-O. Tag mirrors, and removing a mirror, make them drain as
+    well. See M(disconnected.openshift.machine_config_rollout) for the forecast.
 author:
   - The disconnected.openshift maintainers (!UNKNOWN)
 extends_documentation_fragment:
@@ -39,7 +41,8 @@ options:
     elements: dict
     suboptions:
       source:
-        description: What the images' references begin with, C(host[:port]), C(host[:port]/path) or C(*.domain).
+        description: What the images' references begin with, C(host[:port]), C(host[:port]/path) or
+          C(*.domain).
         type: str
         required: true
       mirrors:
@@ -64,8 +67,8 @@ options:
   name:
     description:
       - Name of the objects, and their common mark. A second object of one kind gets C(-2) added to it.
-      - V(disconnected-openshift) if it is left out with O(state=present). If it is left out with O(state=absent), all
-        objects of this collection are meant, whatever their name.
+      - V(disconnected-openshift) if it is left out with O(state=present). If it is left out with
+        O(state=absent), all objects of this collection are meant, whatever their name.
     type: str
   state:
     description:
@@ -76,8 +79,8 @@ options:
     default: present
   kind:
     description:
-      - V(auto) takes C(ImageDigestMirrorSet) where the cluster serves it and renders it safely beside what is there, else
-        C(ImageContentSourcePolicy).
+      - V(auto) takes C(ImageDigestMirrorSet) where the cluster serves it and renders it safely beside what is
+        there, else C(ImageContentSourcePolicy).
       - V(idms) and V(icsp) insist on one of them, and fail where it cannot be.
     type: str
     choices: [auto, idms, icsp]
@@ -139,7 +142,7 @@ deleted:
   type: list
   elements: str
 registries:
-  description: What every node's C(registries.conf) must say once it has been updated, in the words of that file.
+  description: What every node's C(registries.conf) must say once the node is updated, in that file's words.
   returned: success
   type: list
   elements: dict
@@ -161,8 +164,8 @@ FORCED = {"idms": mirror_sets.IDMS, "icsp": mirror_sets.ICSP}
 
 @dataclass(frozen=True)
 class Mirrors:
-    """What the cluster has: its version, the kinds that it serves, the objects of these kinds, and the Image and
-    ClusterVersion documents that count for them."""
+    """What the cluster has: its version, the kinds that it serves, the objects of these kinds, and the Image
+    and ClusterVersion documents that count for them."""
 
     version: str
     served: frozenset
@@ -238,7 +241,7 @@ def choose_kinds(there, rules, insisted):
 
 
 def plan_present(there, rules, name, insisted, labels):
-    """How the rules, and no others under this name, come to hold. Raises where the operator would refuse the result."""
+    """How the rules, and no others under this name, come to hold. Raises what the operator would refuse."""
     kinds = choose_kinds(there, rules, insisted)
     # Before the label check: what cannot be a name at all is told as that.
     wanted = mirror_sets.objects_for(rules, kinds, name, dict(labels, **{OWNER_LABEL: OWNER, SET_LABEL: name}))

@@ -7,16 +7,18 @@ DOCUMENTATION = r"""
 module: image_trusted_ca
 short_description: Make a cluster trust the CA of a registry
 description:
-  - Adds the CA's certificates to the config map that C(additionalTrustedCA) of the cluster's image configuration names,
-    under the key that stands for the registry (C(host..port) for C(host:port)). It never repoints
-    C(additionalTrustedCA), and what is there for other registries stays.
-  - Where none is named yet, it creates the config map C(disconnected-openshift-trusted-ca) in C(openshift-config) first
-    and names it then.
-  - The certificates are checked before anything is written. A private key in the file, a damaged certificate, one that
-    is not a CA's, has expired or is not valid yet is refused.
-  - What it added is recorded in an annotation of the config map, by fingerprint. Certificates that somebody else put
-    under the same key are kept next to ours; when our CA is renewed, the new certificates replace those that were ours.
-  - Nodes are neither drained nor restarted by it. The C(openshift-apiserver) pods roll out, which takes a few minutes.
+  - Adds the CA's certificates to the config map that C(additionalTrustedCA) of the cluster's image
+    configuration names, under the key that stands for the registry (C(host..port) for C(host:port)). It never
+    repoints C(additionalTrustedCA), and what is there for other registries stays.
+  - Where none is named yet, it creates the config map C(disconnected-openshift-trusted-ca) in
+    C(openshift-config) first and names it then.
+  - The certificates are checked before anything is written. A private key in the file, a damaged certificate,
+    one that is not a CA's, has expired or is not valid yet is refused.
+  - What it added is recorded in an annotation of the config map, by fingerprint. Certificates that somebody
+    else put under the same key are kept next to ours; when our CA is renewed, the new certificates replace
+    those that were ours.
+  - Nodes are neither drained nor restarted by it. The C(openshift-apiserver) pods roll out, which takes a few
+    minutes.
 author:
   - The disconnected.openshift maintainers (!UNKNOWN)
 extends_documentation_fragment:
@@ -31,8 +33,8 @@ attributes:
 options:
   registry:
     description:
-      - The registry, C(host[:port]), exactly as the images' references name it. C(host) and C(host:443) are two
-        different registries to a node.
+      - The registry, C(host[:port]), exactly as the images' references name it. C(host) and C(host:443) are
+        two different registries to a node.
       - An IPv6 address is refused, as the key of a config map cannot hold it.
     type: str
     required: true
@@ -47,9 +49,9 @@ options:
   state:
     description:
       - V(present) makes the cluster trust the certificates for the registry.
-      - V(absent) removes the certificates that this module added for the registry. If nothing is left in the config map
-        and this module created it, C(additionalTrustedCA) is unset and the config map deleted. Do so only when no node
-        lists the registry as a mirror any more.
+      - V(absent) removes the certificates that this module added for the registry. If nothing is left in the
+        config map and this module created it, C(additionalTrustedCA) is unset and the config map deleted. Do
+        so only when no node lists the registry as a mirror any more.
     type: str
     choices: [present, absent]
     default: present
@@ -159,8 +161,8 @@ def with_ours(present, recorded, wanted):
 
 @dataclass
 class Plan:
-    """What to write, in this order: create or patch the config map, patch the image configuration, delete the config
-    map. None and False: not needed."""
+    """What to write, in this order: create or patch the config map, patch the image configuration, delete the
+    config map. None and False: not needed."""
 
     named: Optional[str]  # the config map that the image configuration names so far
     key: str
@@ -209,7 +211,7 @@ def plan_present(image, config_map, key, wanted):
 
 
 def plan_absent(image, config_map, key):
-    """How what is recorded as ours under the key goes, and with it a config map of ours that holds nothing more."""
+    """How what is recorded as ours under the key goes, and with it a config map of ours that is then empty."""
     plan = Plan(_named(image), key)
     if config_map is None:
         return plan
