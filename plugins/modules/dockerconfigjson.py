@@ -15,7 +15,7 @@ description:
   - Refused are documents that OpenShift would not take or could not use, naming the entry and never its contents.
     These are broken JSON, anything named twice, no C(auths), and C(auth) that is not base64 of C(user:password).
 author:
-  - The disconnected.openshift maintainers
+  - The disconnected.openshift maintainers (!UNKNOWN)
 extends_documentation_fragment:
   - disconnected.openshift.attributes
 attributes:

@@ -13,7 +13,7 @@ description:
     operator write.
   - Answers where an image would be pulled from, in the order of the attempts.
 author:
-  - The disconnected.openshift maintainers
+  - The disconnected.openshift maintainers (!UNKNOWN)
 extends_documentation_fragment:
   - disconnected.openshift.attributes
 attributes:
