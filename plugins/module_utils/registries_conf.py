@@ -11,6 +11,8 @@ again", so it is never compared as text: `parse` gives its meaning, `compare` sa
 from __future__ import annotations
 
 import dataclasses
+import functools
+import re
 
 from . import image_ref
 from .errors import InvalidInput
@@ -28,6 +30,8 @@ DIGEST_ONLY = "digest-only"
 TAG_ONLY = "tag-only"
 SHORT_NAME_MODES = ("disabled", "enforcing", "permissive")
 INT64 = range(-2 ** 63, 2 ** 63)
+
+_BOUNDARY = re.compile("[:/@]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +69,16 @@ class Configuration:
     short_name_mode: str = "permissive"
     credential_helpers: list = dataclasses.field(default_factory=list)
     aliases: dict = dataclasses.field(default_factory=dict)
+
+    @functools.cached_property
+    def by_name(self):
+        """{prefix: Registry} of those whose prefix is a name."""
+        return {registry.prefix: registry for registry in self.registries if not registry.prefix.startswith("*.")}
+
+    @functools.cached_property
+    def wildcards(self):
+        """The Registries whose prefix is *.domain."""
+        return [registry for registry in self.registries if registry.prefix.startswith("*.")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,12 +163,13 @@ def settle(registries):
 
 
 def find_registry(conf, name):
-    """The Registry with the longest prefix that fits `name` (registry/path, no tag or digest), or None."""
-    best, longest = None, 0
-    for registry in conf.registries:
-        if len(registry.prefix) > longest and _matched(name, registry.prefix) is not None:
-            best, longest = registry, len(registry.prefix)
-    return best
+    """The Registry with the longest prefix that fits `name` (registry/path, no tag or digest), or None.
+
+    Of a wildcard and a name that are equally long the wildcard counts.
+    """
+    plain = next((conf.by_name[start] for start in _beginnings(name) if start in conf.by_name), None)
+    wildcards = [registry for registry in conf.wildcards if _matched(name, registry.prefix) is not None]
+    return max(wildcards + [plain] * (plain is not None), key=lambda registry: len(registry.prefix), default=None)
 
 
 def pull_sources(conf, reference):
@@ -415,6 +430,13 @@ def _split_alias(text):
         return image_ref.split(text)
     except InvalidInput as error:
         raise InvalidInput("registries.conf: %r in aliases is not a name: %s" % (text, error.message))
+
+
+def _beginnings(name):
+    """What a prefix of `name` can be, the longest first: it ends where a host, a path component or the name does."""
+    yield name
+    for boundary in reversed(list(_BOUNDARY.finditer(name))):
+        yield name[:boundary.start()]
 
 
 def _matched(name, prefix):
