@@ -302,10 +302,11 @@ def carry_out(cluster, plan):
 
 def difference(plan):
     """What changes, as --diff shows it: certificates are public."""
-    named = "" if plan.delete else plan.config_map
+    named = _named(plan.image) if plan.image else plan.named
     return {
-        side: {"additionalTrustedCA": name, plan.key: ["%s %s" % (each.subject, each.fingerprint) for each in trusted]}
-        for side, name, trusted in (("before", plan.named or "", plan.before), ("after", named, plan.after))
+        side: {"additionalTrustedCA": name or "",
+               plan.key: ["%s %s" % (each.subject, each.fingerprint) for each in trusted]}
+        for side, name, trusted in (("before", plan.named, plan.before), ("after", named, plan.after))
     }
 
 

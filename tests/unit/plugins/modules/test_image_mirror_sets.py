@@ -44,7 +44,9 @@ def a_cluster(*objects, **options):
 def run(capsys):
     def run(cluster, *mirrors, check_mode=False, **args):
         args = dict(args, mirrors=list(mirrors)) if mirrors else args
-        return fake_module.run(image_mirror_sets, capsys, args, cluster, check_mode)
+        result = fake_module.run(image_mirror_sets, capsys, args, cluster, check_mode)
+        assert result.get("failed") or result["changed"] == bool(result["diff"]["before"] or result["diff"]["after"])
+        return result
     return run
 
 

@@ -58,7 +58,9 @@ def run(capsys):
         args = dict({"registry": REGISTRY}, **args)
         if args.get("state") != "absent" and "ca" not in args:
             args.setdefault("ca_content", CA)
-        return fake_module.run(image_trusted_ca, capsys, args, cluster, check_mode)
+        result = fake_module.run(image_trusted_ca, capsys, args, cluster, check_mode)
+        assert result.get("failed") or result["changed"] == (result["diff"]["before"] != result["diff"]["after"])
+        return result
     return run
 
 
