@@ -67,7 +67,7 @@ class Registries:
     def _credentials(self, host):
         @functools.lru_cache(maxsize=None)
         def credentials(repository):
-            return dockerconfigjson.credentials(self._auth, "%s/%s" % (host, repository) if repository else host)
+            return dockerconfigjson.credentials(self._auth, "%s/%s" % (host, repository or "v2"))
         return credentials
 
     @property
@@ -198,8 +198,11 @@ class Registry:
             self.bytes_sent += descriptor.size
 
     def cancel_upload(self, repository, location):
-        """Give up an upload. Registries that cannot forget one do so by themselves later."""
-        self._try_again("DELETE", location, repository, (scope(repository, "pull,push"),), "upload").drain()
+        """Give up an upload, if the registry lets us; it forgets what nobody finishes anyway, only later."""
+        try:
+            self._try_again("DELETE", location, repository, (scope(repository, "pull,push,delete"),), "upload").drain()
+        except errors.Error:
+            pass
 
     def patience(self):
         """Seconds for which what may pass is tried again; none while the registry does not answer at all."""

@@ -246,19 +246,11 @@ class Copying:
             try:
                 job.target.upload(job.target_path, location, job.source.blob(job.source_path, descriptor), descriptor)
             except (errors.Corrupt, errors.NotFound):
-                self._abandon(job, location)
+                job.target.cancel_upload(job.target_path, location)
                 raise
             self._display.blob_done(descriptor.size)
 
         wait.retry(attempt, job.target.patience, self._clock)
-
-    @staticmethod
-    def _abandon(job, location):
-        """Tell the target that an upload will not go on; that the blob is not to be had is the news, not how this ends."""
-        try:
-            job.target.cancel_upload(job.target_path, location)
-        except errors.Error:
-            pass
 
 
 class Display:

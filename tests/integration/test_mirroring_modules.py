@@ -1,0 +1,331 @@
+# Copyright: (c) 2026, the disconnected.openshift maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Modules of the mirror in this process: from a release and a catalog to a proved mirror, and what they say of bad input."""
+from __future__ import annotations
+
+import contextlib
+import json
+import ssl
+
+import pytest
+
+from mirroring import PASSWORD, USER, auth, htpasswd, world, write_auth
+from ansible_collections.disconnected.openshift.plugins.modules import mirror_images, mirror_plan, registry_info
+from ansible_collections.disconnected.openshift.tests.unit import fake_module
+from faults import proxy
+from faults.registries import Registry
+from faults.trust import Authority, TokenServer
+from lab import catalogs, content, images, payload
+from lab.settings import Settings
+
+MIRROR = "mirror.example.com:8443"
+
+
+@pytest.fixture
+def here(tmp_path):
+    with world(tmp_path) as both:
+        both.content = content.make(both.source.host, Settings())
+        both.shelf = both.content.shelf
+        both.put()
+        yield both
+
+
+@pytest.fixture
+def plan(here, capsys):
+    """Runs mirror_plan with everything that there is, unless told otherwise."""
+    def run(check_mode=False, diff=False, **args):
+        args = dict(dict(registry=MIRROR, release_images=[here.content.release_image], catalogs=[here.content.catalogs[0]],
+                         images=list(here.content.images), plain_http=[here.source.host, here.target.host]), **args)
+        return fake_module.run(mirror_plan, capsys, args, check_mode=check_mode, diff=diff)
+    return run
+
+
+@pytest.fixture
+def mirror(here, capsys):
+    def run(plan, check_mode=False, **args):
+        args = dict(dict(plan=plan, plain_http=[here.source.host, here.target.host]), **args)
+        return fake_module.run(mirror_images, capsys, args, check_mode=check_mode)
+    return run
+
+
+# The plan
+
+def test_a_release_goes_where_oc_puts_it(here, plan):
+    result = plan(catalogs=[], images=[])
+    targets = {item["target"]: item for item in result["plan"]}
+    version = here.content.release_version
+    release = targets["%s/ocp/release:%s-x86_64" % (MIRROR, version)]
+    assert release["source"] == here.content.release_image and release["kind"] == "release"
+    for name, reference in here.content.components.items():
+        assert targets["%s/ocp/release:%s-x86_64-%s" % (MIRROR, version, name)]["source"] == reference
+    signature = "%s/ocp/release:%s.sig" % (MIRROR, here.content.release_image.partition("@")[2].replace(":", "-"))
+    assert targets[signature]["kind"] == "signature"
+    assert result["totals"] == {"images": len(targets), "release": 1, "component": len(here.content.components), "signature": 1,
+                                "catalog": 0, "operand": 0, "image": 0}
+    assert result["mirrors"] == [
+        {"source": "%s/%s" % (here.source.host, path), "mirrors": [MIRROR + "/ocp/release"], "by": "digest"}
+        for path in (payload.RELEASE, payload.COMPONENTS)]
+
+
+def test_a_release_by_tag_is_the_same_plan(here, plan):
+    by_tag = plan(catalogs=[], images=[], release_images=[here.content.release_tag])
+    by_digest = plan(catalogs=[], images=[])
+    assert [(i["source"], i["target"]) for i in by_tag["plan"]] == [(i["source"], i["target"]) for i in by_digest["plan"]]
+
+
+def test_only_the_last_layer_of_a_release_is_read(here, plan):
+    here.forget()
+    plan(catalogs=[], images=[])
+    assert here.source.count("GET", "/blobs/") == 2  # the configuration, and the layer that holds the release's manifests
+
+
+def test_a_catalog_brings_what_its_documents_name(here, plan):
+    result = plan(release_images=[], images=[])
+    offered = {image for operator in here.content.operators for image in [operator.bundle, *operator.images.values()]}
+    planned = {item["source"] for item in result["plan"]} | {
+        "%s:%s" % (item["source"].partition("@")[0], item["source_tag"]) for item in result["plan"] if item["source_tag"]}
+    assert offered <= planned
+    assert result["plan"][0]["target"] == MIRROR + "/olm/redhat-redhat-operator-index:v4.16"
+    assert result["catalog_sources"] == [{
+        "name": "redhat-operator-index", "image": MIRROR + "/olm/redhat-redhat-operator-index:v4.16",
+        "digest": result["plan"][0]["source"].partition("@")[2], "source": here.content.catalogs[0]}]
+    tags = [rule for rule in result["mirrors"] if rule["by"] == "tag"]
+    assert [rule["source"] for rule in tags] == [here.source.host + "/openshift-gitops-1/console-plugin-rhel8"]
+    assert result["unresolved"] == []
+
+
+def test_images_keep_their_path_and_tag(here, plan):
+    result = plan(release_images=[], catalogs=[])
+    by_digest, by_tag = result["plan"]
+    assert by_tag["target"] == MIRROR + "/apps/inventory:2.4" and by_tag["source_tag"] == "2.4" and "@sha256:" in by_tag["source"]
+    assert by_digest["target"].startswith(MIRROR + "/apps/shop/frontend:") and by_digest["source"] == here.content.images[0]
+
+
+@pytest.mark.parametrize("option,value,words", [
+    ("release_images", "apps/inventory:2.4", ["is not a release image", "release-manifests/image-references"]),
+    ("release_images", "apps/nothing:1", ["does not exist", "apps/nothing:1"]),
+    ("catalogs", "apps/inventory:2.4", ["is not an Operator catalog", catalogs.CONFIGS_LABEL]),
+    ("catalogs", "acme/legacy-operator-index:v4.16", ["SQLite"]),
+    ("images", "Apps/Upper", ["is not an image reference"]),
+])
+def test_what_is_not_what_it_should_be(here, plan, option, value, words):
+    result = plan(**{option: [here.source.host + "/" + value]})
+    assert result["failed"] and all(word in result["msg"] for word in words)
+
+
+@pytest.mark.parametrize("registry", ["https://mirror.example.com", "mirror.example.com/ns", "Mirror.example.com",
+                                      "image-registry.openshift-image-registry.svc:5000"])
+def test_a_name_that_cannot_be_a_mirror(plan, registry):
+    assert plan(registry=registry)["failed"]
+
+
+def test_a_damaged_release_layer_is_not_believed(here, plan):
+    layer = here.content.shelf  # the release's last layer is the only one with its manifests
+    here.source.inject(proxy.corrupt(), "GET", "/openshift-release-dev/ocp-release/blobs/")
+    result = plan(catalogs=[], images=[])
+    assert result["failed"] and "damaged" in result["msg"] and layer is not None
+
+
+def test_a_plan_file_spares_the_second_reading(here, plan, mirror, tmp_path):
+    dest = str(tmp_path / "plan.json")
+    first = plan(dest=dest, diff=True)
+    assert first["changed"] and first["diff"]["before"] == "" and len(first["diff"]["after"].splitlines()) == len(first["plan"])
+    here.forget()
+    second = plan(dest=dest)
+    assert second["plan"] == first["plan"] and not second["changed"]
+    assert here.source.count("GET") == 0
+    assert not plan(dest=dest, images=[])["plan"] == first["plan"]
+    assert plan(dest=str(tmp_path / "other.json"), check_mode=True)["changed"]
+    assert not (tmp_path / "other.json").exists()
+
+
+def test_a_tag_that_moved_changes_a_kept_plan(here, plan, tmp_path):
+    dest = str(tmp_path / "plan.json")
+    first = plan(dest=dest)
+    here.shelf.image("apps/inventory", [images.bulk("newer", 1000)], tag="2.4")
+    here.put()
+    second = plan(dest=dest)
+    assert second["changed"]
+    assert [i["target"] for i in second["plan"]] == [i["target"] for i in first["plan"]]
+    assert sum(a != b for a, b in zip(first["plan"], second["plan"])) == 1
+
+
+# Carrying it out
+
+def test_everything_planned_arrives_and_stays(here, plan, mirror):
+    planned = plan(registry=here.target.host)["plan"]
+    before = mirror(planned, check_mode=True)
+    assert before["changed"] and before["counts"]["missing"] == len(planned) == len(before["missing"])
+    assert here.target.count("POST|PUT|PATCH") == 0
+    done = mirror(planned)
+    assert done["changed"] and done["counts"] == {"present": 0, "done": len(planned), "missing": 0, "failed": 0, "total": len(planned)}
+    assert done["missing"] == [] == done["failures"]
+    assert done["bytes_received"] <= here.unique
+    again = mirror(planned)
+    assert not again["changed"] and again["requests"] == len(planned)
+    assert here.content.release_version + "-x86_64" in here.mirror.tags("ocp/release")
+
+
+def test_a_missing_operand_fails_the_task_and_nothing_else(here, plan, mirror):
+    here.source.inject(proxy.status(404, "MANIFEST_UNKNOWN"), path="/console-plugin-rhel8/manifests/v")
+    planned = plan(registry=here.target.host)
+    assert len(planned["unresolved"]) == 2 and "console-plugin-rhel8" in planned["unresolved"][0]["reason"]
+    result = mirror(planned["plan"])
+    assert result["failed"]
+    assert result["counts"]["failed"] == 2 and result["counts"]["done"] == len(planned["plan"]) - 2
+    assert all("console-plugin-rhel8" in target for target in result["missing"])
+    assert "2 of %d images" % len(planned["plan"]) in result["msg"] and "console-plugin-rhel8:v" in result["msg"]
+
+
+def test_a_plan_file_is_carried_out(here, plan, capsys, tmp_path):
+    dest = str(tmp_path / "plan.json")
+    plan(dest=dest, registry=here.target.host, catalogs=[], release_images=[])
+    result = fake_module.run(mirror_images, capsys, dict(plan_file=dest, plain_http=[here.source.host, here.target.host]))
+    assert result["counts"]["done"] == 2
+    for bad in ("nowhere.json", "ca.pem"):
+        (tmp_path / "ca.pem").write_text("[]")
+        result = fake_module.run(mirror_images, capsys, dict(plan_file=str(tmp_path / bad)))
+        assert result["failed"] and bad in result["msg"]
+
+
+def test_an_empty_plan_is_done(mirror):
+    assert mirror([])["counts"]["total"] == 0
+
+
+def test_an_auth_file_that_cannot_be_used(here, mirror, tmp_path):
+    assert "does not exist" in mirror([], auth_file=str(tmp_path / "none"))["msg"]
+    (tmp_path / "auth.json").write_text('{"auths": {"a": {"auth": "!"')
+    assert "not valid JSON" in mirror([], auth_file=str(tmp_path / "auth.json"))["msg"]
+
+
+# What stands before it
+
+@pytest.fixture
+def trust(tmp_path):
+    return Authority(tmp_path / "trust")
+
+
+@contextlib.contextmanager
+def registry(tmp_path, trust, **leaf):
+    certificate, key, _key, _certificate = trust.issue("registry", **leaf)
+    with Registry(tmp_path / "tls", htpasswd=htpasswd(tmp_path / "htpasswd"), tls=(certificate, key)) as it:
+        yield it
+
+
+def examine(capsys, registry, **args):
+    return fake_module.run(registry_info, capsys, dict(dict(registry=registry.host, fail=False), **args),
+                           check_mode=args.pop("check_mode", False))
+
+
+def test_a_registry_in_order(tmp_path, trust, capsys):
+    with registry(tmp_path, trust) as it:
+        for given in (dict(ca_files=[str(trust.path)]), dict(ca_content=trust.path.read_text())):
+            result = examine(capsys, it, username=USER, password=PASSWORD, repositories=["ocp/release", "olm/a", "olm/b/c"],
+                             check=["digest", "push", "auth", "tls"], **given)
+            assert result["ok"], result
+            assert [(f["check"], f["repository"]) for f in result["findings"]] == [
+                ("name", ""), ("tls", ""), ("auth", ""), ("push", "olm/b/c"), ("push", "ocp/release"), ("digest", "olm/b/c")]
+        assert not it.unfinished_uploads()
+        assert PASSWORD not in json.dumps(result)
+
+
+@pytest.mark.parametrize("leaf,words", [
+    (dict(names=("elsewhere",), addresses=()), "does not cover this host name"),
+    (dict(ends_in=-1), "expired"),
+])
+def test_a_bad_certificate(tmp_path, trust, capsys, leaf, words):
+    with registry(tmp_path, trust, **leaf) as it:
+        result = examine(capsys, it, ca_files=[str(trust.path)])
+        assert not result["ok"]
+        assert [f["check"] for f in result["findings"]] == ["name", "tls"]
+        finding = result["findings"][-1]
+        assert "certificate of %s is not accepted" % it.host in finding["reason"] and words in finding["remedy"]
+
+
+def test_the_wrong_ca(tmp_path, trust, capsys):
+    with registry(tmp_path, trust) as it:
+        other = Authority(tmp_path / "other", "Other CA")
+        for given in (dict(), dict(ca_files=[str(other.path)])):
+            finding = examine(capsys, it, **given)["findings"][-1]
+            assert not finding["ok"] and "Give" in finding["remedy"] and "CA" in finding["remedy"]
+
+
+def test_ca_files_that_cannot_be_used(tmp_path, trust, capsys):
+    with registry(tmp_path, trust) as it:
+        assert "does not exist" in examine(capsys, it, ca_files=["/nowhere/ca.pem"])["msg"]
+        (tmp_path / "ca.der").write_bytes(b"\x30\x82")
+        assert "no PEM certificate" in examine(capsys, it, ca_files=[str(tmp_path / "ca.der")])["msg"]
+        assert "no PEM certificate" in examine(capsys, it, ca_content="junk")["msg"]
+
+
+def test_wrong_credentials_fail_the_task(tmp_path, trust, capsys):
+    with registry(tmp_path, trust) as it:
+        result = examine(capsys, it, ca_files=[str(trust.path)], username=USER, password="not-the-password", fail=True)
+        assert result["failed"] and "does not accept the credentials (401)" in result["msg"] and "Check user and password" in result["msg"]
+        assert "not-the-password" not in json.dumps(dict(result, invocation=None))
+        result = examine(capsys, it, ca_files=[str(trust.path)])
+        assert "without credentials" in result["findings"][-1]["reason"]
+
+
+def test_no_right_to_push(tmp_path, capsys):
+    with world(tmp_path) as here:
+        here.target.inject(proxy.status(403, "DENIED"), "POST", "/olm/")
+        auth_file = write_auth(tmp_path / "auth.json", auth(here.target.host))
+        result = fake_module.run(registry_info, capsys, dict(
+            registry=here.target.host, plain_http=[here.target.host], auth_file=str(auth_file), fail=False,
+            repositories=["ocp/release", "olm/x"]))
+        assert [(f["repository"], f["ok"]) for f in result["findings"][-2:]] == [("ocp/release", True), ("olm/x", False)]
+        assert "no right to start upload" in result["findings"][-1]["reason"] and "Grant it" in result["findings"][-1]["remedy"]
+
+
+def test_a_registry_that_takes_nothing_by_digest(tmp_path, capsys):
+    with world(tmp_path) as here:
+        here.target.inject(proxy.status(405, "UNSUPPORTED"), "PUT", "/manifests/sha256:")
+        args = dict(registry=here.target.host, plain_http=[here.target.host], fail=False, repositories=["a/b"], check=["digest"])
+        result = fake_module.run(registry_info, capsys, args)
+        assert not result["ok"] and result["findings"][-1]["check"] == "digest"
+        assert [f["check"] for f in fake_module.run(registry_info, capsys, args, check_mode=True)["findings"]] == ["name"]
+
+
+def test_what_is_no_registry(tmp_path, capsys):
+    with world(tmp_path) as here:
+        here.target.inject(proxy.status(404))
+        result = fake_module.run(registry_info, capsys, dict(registry=here.target.host, plain_http=[here.target.host], fail=False))
+        assert "it is no registry" in result["findings"][-1]["reason"]
+        here.mirror.stop()
+        result = fake_module.run(registry_info, capsys, dict(registry=here.target.host, fail=False))
+        assert "does not speak TLS" in result["findings"][-1]["reason"]
+        here.mirror.start()
+        result = fake_module.run(registry_info, capsys, dict(registry="registry.invalid:5000", fail=False))
+        assert "name of registry.invalid:5000 is unknown" in result["findings"][-1]["reason"]
+
+
+def test_the_internal_registry_is_refused_by_its_name(capsys):
+    result = fake_module.run(registry_info, capsys, dict(registry="image-registry.openshift-image-registry.svc:5000"))
+    assert result["failed"] and "own image registry" in result["msg"]
+    assert [f["check"] for f in result["findings"]] == ["name"]
+
+
+def test_tokens_tell_it_beforehand(tmp_path, capsys):
+    with TokenServer(tmp_path / "tokens", {"pusher": "secret"}) as tokens:
+        with world(tmp_path, token=tokens.settings) as here:
+            args = dict(registry=here.target.host, plain_http=[here.target.host], fail=False, repositories=["a/b"], username="pusher")
+            right = fake_module.run(registry_info, capsys, dict(args, password="secret"))
+            assert right["ok"], right["findings"]
+            wrong = fake_module.run(registry_info, capsys, dict(args, password="wrong"))
+            assert "token server" in wrong["findings"][-1]["reason"] and wrong["findings"][-1]["check"] == "auth"
+
+
+def test_mirroring_over_tls_with_a_login(tmp_path, trust, capsys):
+    with world(tmp_path) as here, registry(tmp_path, trust) as it:
+        image = here.shelf.image("apps/shop", [images.bulk("shop", 300_000)], tag="1")
+        here.put()
+        auth_file = write_auth(tmp_path / "auth.json", auth(it.host))
+        args = dict(plan=[dict(source=image.reference, target=it.host + "/apps/shop:1")], plain_http=[here.source.host],
+                    auth_file=str(auth_file), ca_files=[str(trust.path)])
+        result = fake_module.run(mirror_images, capsys, args)
+        assert result["counts"]["done"] == 1, result
+        untrusted = fake_module.run(mirror_images, capsys, dict(args, ca_files=[]))
+        assert untrusted["failed"] and "is not accepted" in untrusted["msg"]
+        assert ssl.OPENSSL_VERSION and PASSWORD not in json.dumps(untrusted)
