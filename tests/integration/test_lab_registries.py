@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lab's registries, what they hold, and what a node's pull does with the node's own files."""
+
 from __future__ import annotations
 
 import base64
@@ -23,7 +24,9 @@ import pytest
 def mirrors(*locations, policy=""):
     """registries.conf that sends digests of the upstream elsewhere."""
     text = 'unqualified-search-registries = ["docker.io"]\n[[registry]]\n  prefix = ""\n  location = "%s"\n' + policy
-    return text + "".join('[[registry.mirror]]\n  location = "%s"\n  pull-from-mirror = "digest-only"\n' % each for each in locations)
+    return text + "".join(
+        '[[registry.mirror]]\n  location = "%s"\n  pull-from-mirror = "digest-only"\n' % each for each in locations
+    )
 
 
 class Node:
@@ -51,7 +54,10 @@ class Node:
         self.write("etc/containers/certs.d/%s/ca.crt" % facts["registry"], pathlib.Path(facts["ca"]).read_text())
 
     def redirect(self, *locations, policy=""):
-        self.write("etc/containers/registries.conf", mirrors(*locations, policy=policy) % self.lab.facts["upstream"]["registry"])
+        self.write(
+            "etc/containers/registries.conf",
+            mirrors(*locations, policy=policy) % self.lab.facts["upstream"]["registry"],
+        )
 
     def pull(self, image):
         return json.loads(self.lab.command("pull", "--json", self.name, image))[0]
@@ -112,7 +118,13 @@ def test_the_release_image_is_one(lab, clients, tmp_path):
 
 
 def test_every_image_of_the_lab_exists(lab, clients):
-    images = [*lab.facts["components"].values(), *lab.facts["catalogs"], *lab.facts["operands"], *lab.facts["images"]]
+    images = [
+        *lab.facts["components"].values(),
+        *lab.facts["catalogs"],
+        *lab.facts["sqlite_catalogs"],
+        *lab.facts["operands"],
+        *lab.facts["images"],
+    ]
     for image in dict.fromkeys(images):
         skopeo(clients, "inspect", "--raw", "docker://" + image)
 
@@ -205,8 +217,15 @@ def test_a_configuration_that_is_refused_stops_every_pull(node, lab):
 
 def test_a_policy_that_rejects_is_obeyed(node, lab):
     registry = lab.facts["upstream"]["registry"]
-    node.write("etc/containers/policy.json", json.dumps({
-        "default": [{"type": "insecureAcceptAnything"}], "transports": {"docker": {registry: [{"type": "reject"}]}}}))
+    node.write(
+        "etc/containers/policy.json",
+        json.dumps(
+            {
+                "default": [{"type": "insecureAcceptAnything"}],
+                "transports": {"docker": {registry: [{"type": "reject"}]}},
+            }
+        ),
+    )
     assert "rejected by policy" in node.pull(lab.facts["release_image"])["error"]
 
 
@@ -264,12 +283,22 @@ def test_a_directory_of_somebody_else_is_left_alone(lab, tmp_path):
 @pytest.mark.skipif(not shutil.which("oc"), reason="there is no oc on this machine")
 def test_oc_accepts_release_and_catalogs(lab, clients, tmp_path):
     def oc(*argv):
-        return subprocess.run(["oc", *argv], env=clients, text=True, capture_output=True, check=True, cwd=tmp_path).stdout
+        return subprocess.run(
+            ["oc", *argv], env=clients, text=True, capture_output=True, check=True, cwd=tmp_path
+        ).stdout
 
     release = json.loads(oc("adm", "release", "info", "-o", "json", lab.facts["release_image"]))
     assert release["metadata"]["version"] == lab.facts["release_version"]
-    for catalog in lab.facts["catalogs"]:
-        oc("adm", "catalog", "mirror", catalog, "%s/olm" % lab.facts["mirror"]["registry"], "--manifests-only", "--to-manifests=m")
+    for catalog in lab.facts["catalogs"] + lab.facts["sqlite_catalogs"]:
+        oc(
+            "adm",
+            "catalog",
+            "mirror",
+            catalog,
+            "%s/olm" % lab.facts["mirror"]["registry"],
+            "--manifests-only",
+            "--to-manifests=m",
+        )
         images = {line.partition("=")[0] for line in (tmp_path / "m/mapping.txt").read_text().splitlines()}
         assert catalog in images
         assert len(images) > 5

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lab's idea of where a node pulls from, held against a real containers/image: skopeo's."""
+
 from __future__ import annotations
 
 import re
@@ -91,8 +92,21 @@ def tried_by_skopeo(tmp_path, text, reference):
     configuration.write_text(text)
     policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
     done = subprocess.run(
-        ["skopeo", "--debug", "--policy", policy, "--registries-conf", configuration, "inspect", "--raw", "docker://" + reference],
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "no_proxy": "*"}, text=True, capture_output=True, check=False,
+        [
+            "skopeo",
+            "--debug",
+            "--policy",
+            policy,
+            "--registries-conf",
+            configuration,
+            "inspect",
+            "--raw",
+            "docker://" + reference,
+        ],
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "no_proxy": "*"},
+        text=True,
+        capture_output=True,
+        check=False,
     )
     return re.findall(r'Trying to access \\"(.*?)\\"', done.stderr)
 
@@ -124,7 +138,10 @@ def test_a_mirror_is_for_digests_or_for_tags():
     registries = sources.parse(MODES)
     by_digest = sources.pull_sources(registries, "quay.io/a/b@" + DIGEST)
     by_tag = sources.pull_sources(registries, "quay.io/a/b:1")
-    assert [(s.reference, s.mirror) for s in by_digest] == [("m/digests/b@" + DIGEST, True), ("quay.io/a/b@" + DIGEST, False)]
+    assert [(s.reference, s.mirror) for s in by_digest] == [
+        ("m/digests/b@" + DIGEST, True),
+        ("quay.io/a/b@" + DIGEST, False),
+    ]
     assert [(s.reference, s.insecure) for s in by_tag] == [("m/tags/b:1", True), ("quay.io/a/b:1", False)]
 
 
@@ -140,17 +157,21 @@ def test_a_location_that_makes_no_reference_ends_the_pull():
         sources.pull_sources(registries, "quay.io:443/a@" + DIGEST)
 
 
-@pytest.mark.parametrize("text", [
-    "registry = [",
-    '[[registry]]\nlocation = "https://quay.io"',
-    '[[registry]]\nblocked = true',
-    '[[registry]]\nprefix = "quay.io"',
-    '[[registry]]\nlocation = "a"\npull-from-mirror = "all"',
-    '[[registry]]\nlocation = "a"\n[[registry.mirror]]\nlocation = ""',
-    '[[registry]]\nlocation = "a"\n[[registry.mirror]]\nlocation = "b"\npull-from-mirror = "sometimes"',
-    '[[registry]]\nlocation = "a"\nmirror-by-digest-only = true\n[[registry.mirror]]\nlocation = "b"\npull-from-mirror = "digest-only"',
-    '[[registry]]\nlocation = "a"\n[[registry]]\nprefix = "b"\nlocation = "a"\nblocked = true',
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "registry = [",
+        '[[registry]]\nlocation = "https://quay.io"',
+        "[[registry]]\nblocked = true",
+        '[[registry]]\nprefix = "quay.io"',
+        '[[registry]]\nlocation = "a"\npull-from-mirror = "all"',
+        '[[registry]]\nlocation = "a"\n[[registry.mirror]]\nlocation = ""',
+        '[[registry]]\nlocation = "a"\n[[registry.mirror]]\nlocation = "b"\npull-from-mirror = "sometimes"',
+        '[[registry]]\nlocation = "a"\nmirror-by-digest-only = true\n'
+        '[[registry.mirror]]\nlocation = "b"\npull-from-mirror = "digest-only"',
+        '[[registry]]\nlocation = "a"\n[[registry]]\nprefix = "b"\nlocation = "a"\nblocked = true',
+    ],
+)
 def test_what_containers_image_refuses_is_refused(text):
     with pytest.raises(sources.Refused):
         sources.parse(text)

@@ -87,7 +87,9 @@ def serve(settings: Settings, options: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="lab", description="An OpenShift cluster and two registries, to try things on.", epilog=EPILOG,
+        prog="lab",
+        description="An OpenShift cluster and two registries, to try things on.",
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -114,7 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     added = command("faults", faults, "let the cluster misbehave; without words, list what can be told")
     added.add_argument("words", nargs="*", metavar="WORD")
     added = command("serve", serve, "be the lab, in the foreground (what up starts)")
-    added.add_argument("--ready", type=int, metavar="FD", help="tell the process behind this descriptor when it is ready")
+    added.add_argument(
+        "--ready", type=int, metavar="FD", help="tell the process behind this descriptor when it is ready"
+    )
     return parser
 
 

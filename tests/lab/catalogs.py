@@ -4,8 +4,8 @@
 
 """Operator catalogs in both forms that index images have had, with the bundles and operands that they offer.
 
-File-based catalogs (`/configs`, since 4.11) are JSON documents one after the other, YAML documents, or several files for
-one package: all three occur in Red Hat's own indexes, so each is here once. SQLite catalogs are a database file.
+File-based catalogs (`/configs`, since 4.11) are JSON documents one after the other, YAML documents, or several files
+for one package: each occurs, so each is here once. SQLite catalogs are a database file.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class Package:
     @property
     def versions(self) -> list[str]:
         """All versions of all channels, each once, the oldest first."""
-        return sorted({v for versions in self.channels.values() for v in versions}, key=lambda v: [int(n) for n in v.split(".")])
+        return sorted(
+            {v for versions in self.channels.values() for v in versions}, key=lambda v: [int(n) for n in v.split(".")]
+        )
 
 
 RED_HAT = (
@@ -119,7 +121,9 @@ def index(shelf: Shelf, path: str, tag: str, offered: list[Bundle], *, file_base
         labels = {DATABASE_LABEL: "/database/index.db"}
         content = layer({"database/index.db": database(offered)})
     images = [
-        shelf.image(path, [BASE, bulk(f"opm-{architecture}", 48 * 1024), content], labels=labels, architecture=architecture)
+        shelf.image(
+            path, [BASE, bulk(f"opm-{architecture}", 48 * 1024), content], labels=labels, architecture=architecture
+        )
         for architecture in ARCHITECTURES
     ]
     return shelf.index(path, images, tag=tag)
@@ -149,14 +153,16 @@ def database(offered: list[Bundle]) -> bytes:
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript("""
             CREATE TABLE package (name TEXT PRIMARY KEY, default_channel TEXT);
-            CREATE TABLE channel (name TEXT, package_name TEXT, head_operatorbundle_name TEXT, PRIMARY KEY (name, package_name));
+            CREATE TABLE channel (
+                name TEXT, package_name TEXT, head_operatorbundle_name TEXT, PRIMARY KEY (name, package_name)
+            );
             CREATE TABLE channel_entry (
-                entry_id INTEGER PRIMARY KEY, channel_name TEXT, package_name TEXT, operatorbundle_name TEXT, replaces INTEGER,
-                depth INTEGER
+                entry_id INTEGER PRIMARY KEY, channel_name TEXT, package_name TEXT, operatorbundle_name TEXT,
+                replaces INTEGER, depth INTEGER
             );
             CREATE TABLE operatorbundle (
-                name TEXT PRIMARY KEY, csv TEXT, bundle TEXT, bundlepath TEXT, skiprange TEXT, version TEXT, replaces TEXT,
-                skips TEXT, substitutesfor TEXT
+                name TEXT PRIMARY KEY, csv TEXT, bundle TEXT, bundlepath TEXT, skiprange TEXT, version TEXT,
+                replaces TEXT, skips TEXT, substitutesfor TEXT
             );
             CREATE TABLE related_image (image TEXT, operatorbundle_name TEXT);
         """)
@@ -175,13 +181,15 @@ def database(offered: list[Bundle]) -> bytes:
         return connection.serialize()
 
 
-def _database_channel(connection: sqlite3.Connection, package: Package, channel: str, versions: tuple[str, ...]) -> None:
+def _database_channel(
+    connection: sqlite3.Connection, package: Package, channel: str, versions: tuple[str, ...]
+) -> None:
     newest_first = [f"{package.name}.v{version}" for version in reversed(versions)]
     connection.execute("INSERT INTO channel VALUES (?, ?, ?)", (channel, package.name, newest_first[0]))
     replaced = None
     for depth, name in reversed(list(enumerate(newest_first))):
         cursor = connection.execute(
-            "INSERT INTO channel_entry (channel_name, package_name, operatorbundle_name, replaces, depth) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO channel_entry VALUES (NULL, ?, ?, ?, ?, ?)",
             (channel, package.name, name, replaced, depth),
         )
         replaced = cursor.lastrowid
@@ -199,7 +207,9 @@ def _bundle(shelf: Shelf, package: Package, version: str) -> Bundle:
         related[path.rpartition("/")[2]] = _operand(shelf, path, path).reference
     if package.by_tag:
         tag = f"v{version}"
-        related[package.by_tag.rpartition("/")[2]] = _operand(shelf, package.by_tag, f"{package.by_tag}-{version}", tag).tagged(tag)
+        related[package.by_tag.rpartition("/")[2]] = _operand(
+            shelf, package.by_tag, f"{package.by_tag}-{version}", tag
+        ).tagged(tag)
     csv = {
         "apiVersion": "operators.coreos.com/v1alpha1",
         "kind": "ClusterServiceVersion",
@@ -217,10 +227,12 @@ def _bundle(shelf: Shelf, package: Package, version: str) -> Bundle:
         "operators.operatorframework.io.bundle.channels.v1": ",".join(package.channels),
         "operators.operatorframework.io.bundle.channel.default.v1": package.default_channel,
     }
-    content = layer({
-        f"manifests/{package.name}.clusterserviceversion.yaml": yaml.safe_dump(csv).encode(),
-        "metadata/annotations.yaml": yaml.safe_dump({"annotations": labels}).encode(),
-    })
+    content = layer(
+        {
+            f"manifests/{package.name}.clusterserviceversion.yaml": yaml.safe_dump(csv).encode(),
+            "metadata/annotations.yaml": yaml.safe_dump({"annotations": labels}).encode(),
+        }
+    )
     return Bundle(package, version, shelf.image(package.bundle, [content], tag=f"v{version}", labels=labels), related)
 
 
@@ -253,7 +265,10 @@ def _bundle_document(bundle: Bundle) -> dict:
         "image": bundle.image.reference,
         "properties": [
             {"type": "olm.package", "value": {"packageName": package.name, "version": bundle.version}},
-            {"type": "olm.gvk", "value": {"group": f"{package.name}.example.com", "kind": package.kind, "version": "v1"}},
+            {
+                "type": "olm.gvk",
+                "value": {"group": f"{package.name}.example.com", "kind": package.kind, "version": "v1"},
+            },
         ],
         "relatedImages": [{"name": name, "image": image} for name, image in images.items()],
     }

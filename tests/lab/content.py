@@ -32,8 +32,8 @@ class Content:
     """What is where, all of it complete references into `registry` (localhost:PORT).
 
     release_image: by digest; release_tag: the same by tag; components: {name: reference by digest}; catalogs: index
-    images by tag, the file-based one first; operators: the heads of the default channels of the first catalog;
-    images: two applications, the first by digest and the second by tag.
+    images by tag, Red Hat's and a vendor's; sqlite_catalogs: those of them that are a database; operators: the heads of
+    the default channels of Red Hat's catalog; images: two applications, the first by digest and the second by tag.
     """
 
     registry: str
@@ -41,10 +41,15 @@ class Content:
     release_image: str
     release_tag: str
     components: dict[str, str]
-    catalogs: tuple[str, ...]
+    catalogs: tuple[str, str]
+    sqlite_catalogs: tuple[str, ...]
     operators: tuple[Operator, ...]
     images: tuple[str, str]
     shelf: Shelf
+
+    @property
+    def file_based_catalogs(self) -> list[str]:
+        return [catalog for catalog in self.catalogs if catalog not in self.sqlite_catalogs]
 
 
 def make(registry: str, settings: Settings) -> Content:
@@ -56,19 +61,22 @@ def make(registry: str, settings: Settings) -> Content:
     tag = f"v{settings.version}"
     red_hat = catalogs.bundles(shelf, catalogs.RED_HAT)
     file_based = settings.minor >= catalogs.FIRST_FILE_BASED
-    newer = catalogs.index(shelf, "redhat/redhat-operator-index", tag, red_hat, file_based=file_based)
+    index = catalogs.index(shelf, "redhat/redhat-operator-index", tag, red_hat, file_based=file_based).tagged(tag)
     legacy = catalogs.bundles(shelf, catalogs.LEGACY)
-    older = catalogs.index(shelf, "acme/legacy-operator-index", tag, legacy, file_based=False)
+    legacy_index = catalogs.index(shelf, "acme/legacy-operator-index", tag, legacy, file_based=False).tagged(tag)
 
     frontend = shelf.image("apps/shop/frontend", [payload.BASE, bulk("frontend", 64 * 1024)], tag="1.8.2", form=OCI)
-    inventory = shelf.image("apps/inventory", [payload.BASE, bulk("inventory", 64 * 1024)], tag=_INVENTORY_TAG, form=DOCKER)
+    inventory = shelf.image(
+        "apps/inventory", [payload.BASE, bulk("inventory", 64 * 1024)], tag=_INVENTORY_TAG, form=DOCKER
+    )
     return Content(
         registry=registry,
         release_version=settings.release_version,
         release_image=release.reference,
         release_tag=release.tagged(f"{settings.release_version}-x86_64"),
         components={name: image.reference for name, image in sorted(parts.items())},
-        catalogs=(newer.tagged(tag), older.tagged(tag)),
+        catalogs=(index, legacy_index),
+        sqlite_catalogs=(legacy_index,) if file_based else (index, legacy_index),
         operators=tuple(_heads(red_hat)),
         images=(frontend.reference, inventory.tagged(_INVENTORY_TAG)),
         shelf=shelf,

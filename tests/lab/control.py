@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Talking to a running lab: one JSON object a line over a unix socket, {"verb": ...} there, {"result"} or {"error"} back."""
+"""Talking to a running lab over a unix socket, a JSON object a line: {"verb": ...} there, {"result"} or {"error"} back."""
 
 from __future__ import annotations
 

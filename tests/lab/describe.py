@@ -30,7 +30,9 @@ class Api:
     viewer_token: str
 
 
-def write(settings: Settings, api: Api, upstream: Endpoint, mirror: Endpoint, content: Content, nodes: list[str]) -> None:
+def write(
+    settings: Settings, api: Api, upstream: Endpoint, mirror: Endpoint, content: Content, nodes: list[str]
+) -> None:
     """Write all of them; lab.json comes last, so that who finds it finds the others."""
     write_private(settings.kubeconfig, kubeconfig(api, "admin", api.token))
     write_private(settings.kubeconfig_viewer, kubeconfig(api, "viewer", api.viewer_token))
@@ -41,14 +43,16 @@ def write(settings: Settings, api: Api, upstream: Endpoint, mirror: Endpoint, co
 
 def kubeconfig(api: Api, user: str, token: str) -> str:
     authority = base64.b64encode(api.ca.read_bytes()).decode()
-    return yaml.safe_dump({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "lab", "cluster": {"server": api.url, "certificate-authority-data": authority}}],
-        "users": [{"name": user, "user": {"token": token}}],
-        "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": user, "namespace": "default"}}],
-        "current-context": "lab",
-    })
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "lab", "cluster": {"server": api.url, "certificate-authority-data": authority}}],
+            "users": [{"name": user, "user": {"token": token}}],
+            "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": user, "namespace": "default"}}],
+            "current-context": "lab",
+        }
+    )
 
 
 def description(
@@ -65,11 +69,16 @@ def description(
             "kubeconfig_viewer": str(settings.kubeconfig_viewer),
             "api": {"url": api.url, "ca": str(api.ca), "token": api.token, "viewer_token": api.viewer_token},
             "upstream": _endpoint(upstream),
-            "mirror": _endpoint(mirror) | {"pull_username": mirror.pull_username, "pull_password": mirror.pull_password},
+            "mirror": {
+                **_endpoint(mirror),
+                "pull_username": mirror.pull_username,
+                "pull_password": mirror.pull_password,
+            },
             "release_image": content.release_image,
             "release_tag": content.release_tag,
             "components": content.components,
-            "catalogs": list(content.catalogs),
+            "catalogs": content.file_based_catalogs,
+            "sqlite_catalogs": list(content.sqlite_catalogs),
             "operands": [image for operator in content.operators for image in operator.images.values()],
             "images": list(content.images),
             "control": str(settings.control),
@@ -89,7 +98,7 @@ def variables(settings: Settings, upstream: Endpoint, mirror: Endpoint, content:
             "disconnected_mirror_password": mirror.password,
             "disconnected_pull_username": mirror.pull_username,
             "disconnected_pull_password": mirror.pull_password,
-            "disconnected_catalogs": list(content.catalogs),
+            "disconnected_catalogs": content.file_based_catalogs,
             "disconnected_images": list(content.images),
             "disconnected_release_repository": "ocp/release",
             "disconnected_auth_file": str(host / "auth.json"),
@@ -105,14 +114,15 @@ def variables(settings: Settings, upstream: Endpoint, mirror: Endpoint, content:
 
 def update_command(host: Path) -> list[str]:
     """Debian's update-ca-certificates, kept away from everything that is this machine's own."""
-    return [
-        "/usr/sbin/update-ca-certificates",
-        "--certsconf", str(host / "etc/ca-certificates.conf"),
-        "--certsdir", str(host / "usr/share/ca-certificates"),
-        "--localcertsdir", str(host / ANCHORS),
-        "--etccertsdir", str(host / "etc/ssl/certs"),
-        "--hooksdir", str(host / "etc/ca-certificates/update.d"),
-    ]
+    options = {
+        "--certsconf": "etc/ca-certificates.conf",
+        "--certsdir": "usr/share/ca-certificates",
+        "--localcertsdir": ANCHORS,
+        "--etccertsdir": "etc/ssl/certs",
+        "--hooksdir": "etc/ca-certificates/update.d",
+    }
+    words = [word for option, path in options.items() for word in (option, str(host / path))]
+    return ["/usr/sbin/update-ca-certificates", *words]
 
 
 def furnish_mirror_host(host: Path, upstream: Endpoint) -> None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How the cluster is told to misbehave. What kubectl can do (cordon a node, pause a pool, a disruption budget) is not here."""
+"""How the cluster is told to misbehave. What kubectl can do (cordon a node, pause a pool, budgets) is not here."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ class Faults:
         self._operator = operator
         self._lost: set[str] = set()
         self._table = {
-            "api": (self.api, "[verb= resource= namespace= name= agent=] and status=503, drop=yes or delay=SECONDS; [times=N]"),
+            "api": (
+                self.api,
+                "[verb= resource= namespace= name= agent=] and status=503, drop=yes or delay=SECONDS; [times=N]",
+            ),
             "watches": (self.watches, "[resource=]: the watches that are open now end"),
             "compaction": (self.compaction, "the API forgets its history: watches that start in the past get 410"),
             "degraded": (self.degraded, "node= [reason=]: the node's daemon fails"),
@@ -42,10 +45,13 @@ class Faults:
         }
 
     def tell(self, words: list[str]) -> dict:
-        """Do what the words say: {"known": [(name, help)], "active": [line]}. Raises Rejected for what they cannot mean."""
+        """Do what the words say: {"known": [(name, help)], "active": [line]}. Raises Rejected."""
         if not words:
             active = self.active()
-            return {"active": active, "known": [] if active else [(name, text) for name, (_, text) in self._table.items()]}
+            return {
+                "active": active,
+                "known": [] if active else [(name, text) for name, (_, text) in self._table.items()],
+            }
         name, *rest = words
         if name not in self._table or not all("=" in word for word in rest):
             raise Rejected(f"{' '.join(words)!r} is no fault: `lab faults` lists them.")
@@ -130,5 +136,7 @@ class Faults:
 
 def _words(fault: Fault) -> str:
     """A fault of the API in the words that ask for it."""
-    said = [(each.name, getattr(fault, each.name)) for each in fields(Fault) if getattr(fault, each.name) != each.default]
+    said = [
+        (each.name, getattr(fault, each.name)) for each in fields(Fault) if getattr(fault, each.name) != each.default
+    ]
     return " ".join(f"{key}={'yes' if value is True else value}" for key, value in said)

@@ -4,8 +4,8 @@
 
 """Small container images out of nothing, and the shelf of a registry to put them on.
 
-The same calls give the same bytes: no clock, no random number. A shelf is written straight into the storage directory of
-a docker-registry, in the layout that its filesystem driver reads, so that filling one takes a fraction of a second.
+The same calls give the same bytes: no clock, no random number. A shelf is written straight into the storage directory
+of a docker-registry, in the layout that its filesystem driver reads: filling one takes a fraction of a second.
 """
 
 from __future__ import annotations
@@ -134,14 +134,16 @@ class Shelf:
         form: Form = DOCKER,
     ) -> Image:
         """Put a single-architecture image into the repository `path`."""
-        config = _encode({
-            "architecture": architecture,
-            "os": "linux",
-            "created": CREATED,
-            "config": {"Env": ["PATH=/usr/bin:/bin"], "Labels": labels or {}},
-            "rootfs": {"type": "layers", "diff_ids": [each.diff_id for each in layers]},
-            "history": [{"created": CREATED, "created_by": "lab"} for _ in layers],
-        })
+        config = _encode(
+            {
+                "architecture": architecture,
+                "os": "linux",
+                "created": CREATED,
+                "config": {"Env": ["PATH=/usr/bin:/bin"], "Labels": labels or {}},
+                "rootfs": {"type": "layers", "diff_ids": [each.diff_id for each in layers]},
+                "history": [{"created": CREATED, "created_by": "lab"} for _ in layers],
+            }
+        )
         manifest = {
             "schemaVersion": 2,
             "mediaType": form.manifest,
@@ -170,14 +172,16 @@ class Shelf:
     def signature(self, image: Image) -> Image:
         """Put what a Sigstore signature of the image looks like beside it, under the tag that is searched for."""
         path = image.repository.removeprefix(self.registry + "/")
-        claim = _encode({
-            "critical": {
-                "identity": {"docker-reference": image.repository},
-                "image": {"docker-manifest-digest": image.digest},
-                "type": "cosign container image signature",
-            },
-            "optional": None,
-        })
+        claim = _encode(
+            {
+                "critical": {
+                    "identity": {"docker-reference": image.repository},
+                    "image": {"docker-manifest-digest": image.digest},
+                    "type": "cosign container image signature",
+                },
+                "optional": None,
+            }
+        )
         config = {"architecture": "", "os": "", "config": {}, "rootfs": {"type": "layers", "diff_ids": [digest(claim)]}}
         signed = self._blob(path, "application/vnd.dev.cosign.simplesigning.v1+json", claim)
         signed["annotations"] = {"dev.cosignproject.cosign/signature": hashlib.sha256(claim).hexdigest()}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A release of OpenShift as a registry has it: the components, and the release image that refers to each by its digest."""
+"""A release of OpenShift as a registry has it: components, and the release image that names each by its digest."""
 
 from __future__ import annotations
 
@@ -115,7 +115,9 @@ def image_references(version: str, parts: dict[str, Image]) -> dict:
         "metadata": {
             "name": version,
             "creationTimestamp": CREATED,
-            "annotations": {"release.openshift.io/from-image-stream": f"ocp/{version.rpartition('.')[0]}-art-assembly-{version}"},
+            "annotations": {
+                "release.openshift.io/from-image-stream": f"ocp/{version.rpartition('.')[0]}-art-assembly-{version}"
+            },
         },
         "spec": {
             "lookupPolicy": {"local": False},

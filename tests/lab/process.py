@@ -155,8 +155,13 @@ def _spawn(settings: Settings) -> int:
     with (settings.logs / LOG).open("ab") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", "lab", "serve", "--ready", str(writing)],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, pass_fds=[writing], start_new_session=True,
-            cwd=CHECKOUT, env=dict(os.environ, LAB_DIR=str(settings.directory), PYTHONPATH=str(CHECKOUT / "tests")),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            pass_fds=[writing],
+            start_new_session=True,
+            cwd=CHECKOUT,
+            env=dict(os.environ, LAB_DIR=str(settings.directory), PYTHONPATH=str(CHECKOUT / "tests")),
         )
     os.close(writing)
     note(settings, LAB, child.pid)

@@ -6,7 +6,7 @@
 
 Where to pull from is decided by `sources`; each endpoint in order is then tried with one real `skopeo copy`, which gets
 the node's pull secret, the node's CA bundle, the node's certificates for that very registry, and a registries.conf that
-redirects nothing. Nothing of this machine's own configuration takes part.
+redirects nothing: neither this machine's trust store nor its credentials take part.
 """
 
 from __future__ import annotations
@@ -104,10 +104,9 @@ class Puller:
         if any(demand["type"] == "reject" for demand in demands):
             return f"Source image rejected: Running image docker://{endpoint.reference} is rejected by policy."
         target = scratch / "image"
+        tls = (f"--src-cert-dir={_certificates(rootfs, endpoint, scratch)}", f"--src-tls-verify={_verified(endpoint)}")
         error = await self._skopeo(
-            rootfs, endpoint, scratch,
-            "copy", "--quiet", "--src-cert-dir", str(certificates(rootfs, endpoint.reference) or scratch / "none"),
-            f"--src-tls-verify={str(not endpoint.insecure).lower()}", f"docker://{endpoint.reference}", f"dir:{target}",
+            rootfs, scratch, "copy", "--quiet", *tls, f"docker://{endpoint.reference}", f"dir:{target}"
         )
         shutil.rmtree(target, ignore_errors=True)
         if not error and any(demand["type"] == "sigstoreSigned" for demand in demands):
@@ -118,24 +117,31 @@ class Puller:
         """Whether the endpoint has a signature for the image; what is in it is not the lab's business."""
         name, _at, digest = endpoint.reference.partition("@")
         reference = f"{sources.repository(name)}:{digest.replace(':', '-')}.sig"
-        error = await self._skopeo(
-            rootfs, endpoint, scratch,
-            "inspect", "--raw", "--cert-dir", str(certificates(rootfs, endpoint.reference) or scratch / "none"),
-            f"--tls-verify={str(not endpoint.insecure).lower()}", f"docker://{reference}",
-        )
+        tls = (f"--cert-dir={_certificates(rootfs, endpoint, scratch)}", f"--tls-verify={_verified(endpoint)}")
+        error = await self._skopeo(rootfs, scratch, "inspect", "--raw", *tls, f"docker://{reference}")
         return f"Source image rejected: A signature was required, but no signature exists ({error})" if error else ""
 
-    async def _skopeo(self, rootfs: Path, endpoint: sources.Source, scratch: Path, verb: str, *arguments: str) -> str:
+    async def _skopeo(self, rootfs: Path, scratch: Path, verb: str, *arguments: str) -> str:
         """Run skopeo as this node; returns its last complaint, or nothing."""
         registries_conf, policy, none = scratch / "registries.conf", scratch / "policy.json", scratch / "none"
         none.mkdir(exist_ok=True)
         registries_conf.touch()
         policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}', encoding="utf-8")
         process = await asyncio.create_subprocess_exec(
-            "skopeo", "--policy", str(policy), "--registries-conf", str(registries_conf), "--registries.d", str(none),
-            "--tmpdir", str(scratch), "--command-timeout", f"{TIMEOUT}s", "--override-arch", "amd64", "--override-os", "linux",
-            verb, "--authfile", str(rootfs / PULL_SECRET), *arguments,
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+            "skopeo",
+            f"--policy={policy}",
+            f"--registries-conf={registries_conf}",
+            f"--registries.d={none}",
+            f"--tmpdir={scratch}",
+            f"--command-timeout={TIMEOUT}s",
+            "--override-arch=amd64",
+            "--override-os=linux",
+            verb,
+            f"--authfile={rootfs / PULL_SECRET}",
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
             env={
                 "PATH": os.defpath,
                 "HOME": str(scratch),
@@ -186,11 +192,16 @@ def asked_for(image: str) -> str:
     return name if sources.repository(name) != name else f"{name}:latest"
 
 
-def certificates(rootfs: Path, reference: str) -> Path | None:
-    """The node's certificates for the registry of a reference: the first directory of exactly its name."""
-    host = reference.partition("/")[0]
-    found = [rootfs / directory / host for directory in CERTIFICATE_DIRECTORIES if (rootfs / directory / host).is_dir()]
-    return found[0] if found else None
+def _certificates(rootfs: Path, endpoint: sources.Source, scratch: Path) -> Path:
+    """The node's certificates for an endpoint's registry: the first directory of exactly its name, or an empty one."""
+    host = endpoint.reference.partition("/")[0]
+    places = [rootfs / directory / host for directory in CERTIFICATE_DIRECTORIES]
+    return next((place for place in places if place.is_dir()), scratch / "none")
+
+
+def _verified(endpoint: sources.Source) -> str:
+    """Certificates are verified, unless the node's own configuration calls the registry insecure."""
+    return "false" if endpoint.insecure else "true"
 
 
 def _failed(node: Path, image: str, attempts: tuple[Attempt, ...], error: str) -> Pull:

@@ -127,8 +127,14 @@ class Registry:
             before = log.tell()
             self._release_port()
             self._process = await asyncio.create_subprocess_exec(
-                program, "serve", str(self._config), stdin=asyncio.subprocess.DEVNULL, stdout=access_log, stderr=log,
-                env={"PATH": os.defpath}, start_new_session=True,
+                program,
+                "serve",
+                str(self._config),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=access_log,
+                stderr=log,
+                env={"PATH": os.defpath},
+                start_new_session=True,
             )
         self._started(self.name, self._process.pid)
         self.port = await self._listening(before)
@@ -152,8 +158,10 @@ class Registry:
 
     def _prepare(self) -> None:
         self.storage.mkdir(parents=True, exist_ok=True)
-        lines = (b"%s:%s\n" % (user.encode(), bcrypt.hashpw(password.encode(), bcrypt.gensalt(_CHEAPEST)))
-                 for user, password in self.users.items())
+        lines = (
+            b"%s:%s\n" % (user.encode(), bcrypt.hashpw(password.encode(), bcrypt.gensalt(_CHEAPEST)))
+            for user, password in self.users.items()
+        )
         self._htpasswd.write_bytes(b"".join(lines))
         self._config.write_text(yaml.safe_dump(self._configuration()), encoding="utf-8")
         self._config.chmod(0o600)
@@ -190,7 +198,9 @@ class Registry:
                 raise RegistryFailed(f"The {self.name} registry ended at once: {_last_line(said)}")
             await asyncio.sleep(0.01)
         await self.stop()
-        raise RegistryFailed(f"The {self.name} registry did not listen within {START_TIMEOUT:.0f} s: {_last_line(said)}")
+        raise RegistryFailed(
+            f"The {self.name} registry did not listen within {START_TIMEOUT:.0f} s: {_last_line(said)}"
+        )
 
     def _hold_port(self) -> None:
         self._placeholder = socket.socket()

@@ -18,14 +18,15 @@ def addresses(settings: Settings) -> str:
     """Where everything is, and how to point kubectl at it."""
     lab = json.loads(settings.description.read_text(encoding="utf-8"))
     rows = [
-        ("OpenShift", f"{lab['release_version']}, {len(lab['nodes'])} nodes, {lab['speed']:g} times as fast as a real one"),
+        ("OpenShift", f"{lab['release_version']}, {len(lab['nodes'])} nodes, {lab['speed']:g} times as fast as real"),
         ("API", lab["api"]["url"]),
         ("upstream", f"{lab['upstream']['registry']} (everything that the cluster runs, catalogs, applications)"),
         ("mirror", f"{lab['mirror']['registry']} (empty; a CA of its own)"),
         ("nodes' files", f"{_short(settings.directory / 'nodes')}/NODE/rootfs"),
         ("variables", f"{_short(settings.variables)} (for ansible-playbook -e @...)"),
     ]
-    return "\n".join([*_columns(rows), "", f"export KUBECONFIG={settings.kubeconfig}", "kubectl get nodes,machineconfigpools"])
+    hints = ["", f"export KUBECONFIG={settings.kubeconfig}", "kubectl get nodes,machineconfigpools"]
+    return "\n".join(_columns(rows) + hints)
 
 
 def status(settings: Settings, answer: dict, processes: list[Process]) -> str:
@@ -54,9 +55,8 @@ def stats(counts: dict) -> str:
         lines += ["", f"{name}: {registry['requests']} requests"]
         lines += _columns([(str(count), request) for request, count in registry["by"].items()])
     lines += ["", "nodes:"]
-    lines += _columns([
-        (name, *(f"{count} {what.replace('_', ' ')}" for what, count in node.items())) for name, node in counts["nodes"].items()
-    ])
+    for name, node in counts["nodes"].items():
+        lines.append(f"  {name}  " + ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in node.items()))
     return "\n".join(lines)
 
 

@@ -61,7 +61,9 @@ async def start(settings: Settings, stack: AsyncExitStack) -> None:
     settings.authorities.mkdir()
     upstream, mirror = await asyncio.gather(
         _registry(settings, stack, "upstream", "Public Root CA", {PUBLIC_USER: secrets.token_urlsafe(24)}),
-        _registry(settings, stack, "mirror", "Mirror CA", {PUSH_USER: AWKWARD_PASSWORD, PULL_USER: secrets.token_urlsafe(24)}),
+        _registry(
+            settings, stack, "mirror", "Mirror CA", {PUSH_USER: AWKWARD_PASSWORD, PULL_USER: secrets.token_urlsafe(24)}
+        ),
     )
     made = content.make(upstream.address, settings)
     made.shelf.write(upstream.storage)
@@ -86,7 +88,9 @@ async def start(settings: Settings, stack: AsyncExitStack) -> None:
     nodes.start()
     stack.push_async_callback(nodes.stop)
 
-    steering = Steering(store, server, operator, puller, {"upstream": upstream, "mirror": mirror}, Faults(store, server, operator))
+    steering = Steering(
+        store, server, operator, puller, {"upstream": upstream, "mirror": mirror}, Faults(store, server, operator)
+    )
     steered = control.Server(settings.control, steering.verbs())
     await steered.start()
     stack.push_async_callback(steered.close)
@@ -107,7 +111,9 @@ async def _once(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
-async def _registry(settings: Settings, stack: AsyncExitStack, name: str, authority: str, users: dict[str, str]) -> Registry:
+async def _registry(
+    settings: Settings, stack: AsyncExitStack, name: str, authority: str, users: dict[str, str]
+) -> Registry:
     """Start a registry whose certificate is signed by a CA of its own, kept in ca/NAME-ca.crt."""
     signer = Authority(authority)
     (settings.authorities / f"{name}-ca.crt").write_text(signer.certificate, encoding="ascii")

@@ -117,7 +117,9 @@ class Settings:
 def _release_version(text: str) -> str:
     found = re.fullmatch(r"4\.(\d{1,2})(?:\.(\d{1,3}))?", text)
     if not found or not OLDEST <= (4, int(found[1])) <= NEWEST:
-        raise BadSetting(f"LAB_VERSION={text}: give a version from 4.{OLDEST[1]} to 4.{NEWEST[1]}, such as 4.16 or 4.16.30")
+        raise BadSetting(
+            f"LAB_VERSION={text}: give a version from 4.{OLDEST[1]} to 4.{NEWEST[1]}, such as 4.16 or 4.16.30"
+        )
     return f"4.{int(found[1])}.{int(found[2]) if found[2] else USUAL_Z_STREAM}"
 
 

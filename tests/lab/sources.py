@@ -21,7 +21,9 @@ DROP_INS = "etc/containers/registries.conf.d"
 POLICY = "etc/containers/policy.json"
 _MODES = ("", "all", "digest-only", "tag-only")
 _PATH = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-_REFERENCE = re.compile(rf"[a-zA-Z0-9.-]+(?::\d+)?(?:/{_PATH})+(?::\w[\w.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?", re.ASCII)
+_REFERENCE = re.compile(
+    rf"[a-zA-Z0-9.-]+(?::\d+)?(?:/{_PATH})+(?::\w[\w.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?", re.ASCII
+)
 
 
 class Refused(Exception):
@@ -82,7 +84,9 @@ def parse(text: str, name: str = REGISTRIES_CONF) -> list[Registry]:
         same = by_location.setdefault(registry.location or registry.prefix, registry)
         for flag in ("insecure", "blocked"):
             if getattr(same, flag) != getattr(registry, flag):
-                raise Refused(f"registry '{registry.location}' is defined multiple times with conflicting '{flag}' setting")
+                raise Refused(
+                    f"registry '{registry.location}' is defined multiple times with conflicting '{flag}' setting"
+                )
     unique: dict[str, Registry] = {}
     for registry in registries:
         unique.setdefault(registry.prefix, registry)
@@ -97,7 +101,7 @@ def pull_sources(registries: list[Registry], reference: str) -> list[Source]:
     registry = find(registries, reference)
     if registry is None:
         return [Source(reference, insecure=False, mirror=False)]
-    rest = reference[matched(registry.prefix, reference):]
+    rest = reference[matched(registry.prefix, reference) :]
     serving = [mirror for mirror in registry.mirrors if mirror.serves(digested="@" in reference)]
     own = registry.location + rest if registry.location else reference
     endpoints = [Source(mirror.location + rest, mirror.insecure, mirror=True) for mirror in serving]

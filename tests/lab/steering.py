@@ -53,7 +53,7 @@ class Steering:
         return {"registries": {name: registry.running for name, registry in self._registries.items()}}
 
     async def stats(self, reset: bool = False) -> dict:
-        """Requests to the API and how many of them were writes; what every node went through; the registries' traffic."""
+        """Requests to the API, and the writes among them; what every node went through; the registries' traffic."""
         counts = {
             **self._server.stats.summary(),
             "nodes": self._operator.counts(),
