@@ -142,7 +142,7 @@ def node_failure(node):
     state = annotation(node, "state")
     if state not in FAILED_STATES:
         return None
-    return "is %s: %s" % (state, annotation(node, "reason") or "no reason is given")
+    return "is %s: %s" % (state, " ".join(annotation(node, "reason").split()) or "no reason is given")
 
 
 def pool_failure(pool):

@@ -223,10 +223,9 @@ def run(cluster, params, protect, clock=wait.SystemClock()):
     rows = {}
 
     def check():
-        open_nodes = {name: node for name, node in nodes.items() if not rows.get(name, {}).get("matches")}
         if rows:
-            open_nodes = {node["metadata"]["name"]: node for node in cluster.list("v1", "Node")
-                          if node["metadata"]["name"] in open_nodes}
+            _refresh(nodes, rows, cluster.list("v1", "Node"))
+        open_nodes = {name: node for name, node in nodes.items() if not rows.get(name, {}).get("matches")}
         rows.update(judge.rows(open_nodes, read(open_nodes)))
         wrong = [row for row in rows.values() if not row["matches"]]
         return wait.Pending(_message(wrong, len(rows))) if wrong else True
@@ -239,6 +238,16 @@ def run(cluster, params, protect, clock=wait.SystemClock()):
     if params["fail"] and not result["matches"]:
         raise errors.Error(_message([row for row in result["nodes"] if not row["matches"]], len(rows)), **result)
     return result
+
+
+def _refresh(nodes, rows, present):
+    """Put the nodes as they are now into {name: node}, and forget those that are gone, with their rows."""
+    now = {node["metadata"]["name"]: node for node in present}
+    for name in list(nodes):
+        if name in now:
+            nodes[name] = now[name]
+        else:
+            del nodes[name], rows[name]
 
 
 def _chosen(nodes, names):

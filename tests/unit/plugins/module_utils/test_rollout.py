@@ -146,7 +146,7 @@ class TestStanding:
         assert rollout.standing(pool("worker", 1), [old], []).done
 
     def test_a_degraded_node_fails_with_its_reason(self):
-        nodes = [node("w0", "worker", state="Degraded", reason="unexpected on-disk state"), self.NODES[1]]
+        nodes = [node("w0", "worker", state="Degraded", reason="unexpected\n on-disk state\n"), self.NODES[1]]
         failure = rollout.standing(pool("worker"), nodes, []).failure
         assert "w0" in failure and "unexpected on-disk state" in failure
 

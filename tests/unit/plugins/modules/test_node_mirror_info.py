@@ -182,6 +182,12 @@ class TestFiles:
         reads = [request[1] for request in cluster.requests if request[0] == "exec"]
         assert reads.count("machine-config-daemon-w1") == 4 and reads.count("machine-config-daemon-w0") == 1
 
+    def test_a_node_that_goes_away_meanwhile_is_not_waited_for(self):
+        cluster, clock = cluster_of(w1={}), FakeClock()
+        clock.at(7, lambda: cluster.delete("v1", "Node", "w1"))
+        result = run(cluster, clock, wait=60)
+        assert [row["name"] for row in result["nodes"]] == ["m0", "w0"] and result["matches"] and clock.time == 10
+
     def test_an_own_expectation(self):
         assert not run(cluster_of(), expected=[])["matches"]
         assert run(cluster_of(), expected=[mirror_set()])["matches"]
