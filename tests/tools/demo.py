@@ -18,7 +18,6 @@ LAB = pathlib.Path(os.environ.get("LAB_DIR", ROOT / ".lab"))
 BIN = pathlib.Path(sys.executable).parent
 COLOUR = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 STARTED = time.monotonic()
-MARKS = {"ok": " ", "changed": "*", "failed": "!", "fatal": "!"}
 
 
 def style(text, code):
@@ -47,33 +46,50 @@ def lab(*argv):
 
 
 def playbook(name):
-    """Runs a playbook of the collection as its user would, and tells of it a line for each task: `*` has changed something.
+    """Runs a playbook of the collection as its user would; tells what it foresees and what it changes.
 
-    The whole output goes to the log that is named when it fails.
+    The whole output goes to a log, whose end is shown when the playbook fails.
     """
     log = LAB / "log" / (name + ".log")
     print("   $ ansible-playbook disconnected.openshift.%s -e @.lab/vars.yml" % name)
     command = [str(BIN / "ansible-playbook"), "disconnected.openshift." + name, "-e", "@%s" % (LAB / "vars.yml")]
     environment = dict(os.environ, K8S_AUTH_KUBECONFIG=str(LAB / "kubeconfig"), ANSIBLE_NOCOLOR="1",
-                       ANSIBLE_STDOUT_CALLBACK="ansible.builtin.default", ANSIBLE_DISPLAY_SKIPPED_HOSTS="false")
-    task, told, recap = "", None, ""
+                       ANSIBLE_STDOUT_CALLBACK="ansible.builtin.default")
     with open(log, "w", encoding="utf-8") as stream, subprocess.Popen(
             command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        for line in process.stdout:
-            stream.write(line)
-            if line.startswith("TASK ["):
-                task = re.sub(r"^disconnected\.openshift\.", "", line[6:line.rindex("]")])
-            outcome = re.match(r"(ok|changed|fatal|failed): \[", line)
-            if outcome and (task, outcome[1]) != told and "Validating arguments" not in task:
-                told = (task, outcome[1])
-                print("    %s %s" % (MARKS[outcome[1]], style(task, "33" if outcome[1] == "changed" else "0")))
-                sys.stdout.flush()
-            if re.match(r"\S+\s+: ok=", line):
-                recap = " ".join(line.split())
+        for told in narrate(keep(process.stdout, stream)):
+            print("      " + told)
+            sys.stdout.flush()
     if process.returncode:
         show("".join(log.read_text(encoding="utf-8").splitlines(keepends=True)[-30:]))
         raise SystemExit("The playbook failed; its whole output is in %s." % log)
-    print("   " + style(recap, "2"))
+
+
+def keep(lines, stream):
+    """Passes lines on and writes them to `stream`."""
+    for line in lines:
+        stream.write(line)
+        yield line
+
+
+def narrate(lines):
+    """What is worth telling of ansible-playbook's output: the forecast, tasks that changed something, the recap."""
+    task, count, forecast = "", 0, False
+    for line in lines:
+        if line.startswith(("TASK [", "RUNNING HANDLER [")):
+            task = re.sub(r"^.*?\[(disconnected\.openshift\.)?(.*)\] \**$", r"\2", line.strip())
+            count += 1
+        elif line.startswith("changed: ["):
+            yield style("* " + task, "33")
+        elif line.strip() == '"msg": [' and task.endswith("Say it"):
+            forecast = True
+        elif forecast and line.strip() == "]":
+            forecast = False
+        elif forecast:
+            yield style("> " + line.strip().strip('",'), "36")
+        elif " : ok=" in line:
+            numbers = dict(re.findall(r"(\w+)=(\d+)", line))
+            yield style("%d tasks, %s of them changed something" % (count, numbers["changed"]), "2")
 
 
 def pulls(references):
@@ -84,48 +100,51 @@ def pulls(references):
         rows[pull["image"]]["the mirror" if pull["mirror"] else "the upstream"] += pull["ok"]
         failed += [] if pull["ok"] else [pull]
     for image, sources in rows.items():
-        name, _at, digest = image.partition("@")
+        name, _at, digest = image.partition("/")[2].partition("@")
         counts = ", ".join("%d nodes from %s" % (count, source) for source, count in sources.items() if count)
-        print("      %-58s %s" % (name + ("@" + digest[:14] + "…" if digest else ""), counts or "no node could pull it"))
+        print("      %-62s %s" % (name + ("@" + digest[:14] + "…" if digest else ""), counts or "no node could pull it"))
     if failed:
         raise SystemExit("%d pulls failed; the first: %s" % (len(failed), json.dumps(failed[0], indent=2)))
 
 
-def registries_conf(node):
-    return (LAB / "nodes" / node / "rootfs/etc/containers/registries.conf").read_text(encoding="utf-8")
+def registries_conf(node, most=14):
+    """Shows the beginning of a node's registries.conf."""
+    print("   %s:/etc/containers/registries.conf" % node)
+    text = (LAB / "nodes" / node / "rootfs/etc/containers/registries.conf").read_text(encoding="utf-8")
+    lines = text.splitlines()
+    show("\n".join(lines[:most]))
+    if len(lines) > most:
+        print(style("      … %d sources with mirrors in all" % text.count("[[registry]]"), "2"))
 
 
 def story():
     facts = json.loads((LAB / "lab.json").read_text(encoding="utf-8"))
     node = facts["nodes"][-1]
-    images = [r for r in facts["images"] + facts.get("operands", []) + [facts["release_image"]] if "@" in r]
+    images = [facts["release_image"], facts["components"]["etcd"], facts["operands"][0], *facts["images"]]
 
-    chapter(2, "Before: the nodes pull from the internet", "%s:/etc/containers/registries.conf" % node)
-    show(registries_conf(node))
-    print("   Every node pulls a release, an operator and an application image:")
+    chapter(2, "Before: the nodes pull from the internet")
+    registries_conf(node)
+    print("   Every node pulls two release images, one of an operator and two of applications:")
     pulls(images)
 
-    chapter(3, "Convert", "Prepares the mirror host, mirrors, configures the cluster in one rollout, verifies.")
+    chapter(3, "Convert: prepare the mirror host, mirror, configure in one rollout, verify")
     playbook("convert")
-    print("   %s:/etc/containers/registries.conf" % node)
-    show(registries_conf(node))
-    counts = lab("stats", "--json")
-    nodes = json.loads(counts)["nodes"].values()
-    print("   Updates of each node: %s. Drains: %s." % (
+    registries_conf(node)
+    nodes = json.loads(lab("stats", "--json"))["nodes"].values()
+    print("   Each node was updated %s time and drained %s time: an application is pulled by tag, and tag mirrors need a drain." % (
         "/".join(sorted({str(n["updates"]) for n in nodes})), "/".join(sorted({str(n["drains"]) for n in nodes}))))
 
     chapter(4, "Convert again: nothing is left to do")
     playbook("convert")
 
-    chapter(5, "The upstream registry is switched off", "Every node still pulls:")
+    chapter(5, "The upstream registry is switched off: every node still pulls")
     lab("upstream", "off")
     pulls(images)
     lab("upstream", "on")
 
     chapter(6, "Reconnect: the upstream is back, the mirror's configuration is withdrawn")
     playbook("reconnect")
-    print("   %s:/etc/containers/registries.conf" % node)
-    show(registries_conf(node))
+    registries_conf(node)
     pulls(images)
 
 
