@@ -10,6 +10,7 @@ import os
 import pytest
 
 pytest.importorskip("openshift")
+hypothesis = pytest.importorskip("hypothesis")
 
 from ansible_collections.disconnected.openshift.plugins.module_utils import dockerconfigjson, errors  # noqa: E402
 from ansible_collections.disconnected.openshift.plugins.modules import global_pull_secret  # noqa: E402
@@ -242,6 +243,24 @@ class TestAbsent:
         cluster.writes.clear()
         assert run(cluster, MIRROR, state="absent", check_mode=True)["removed"] == [MIRROR]
         assert cluster.writes == []
+
+
+registries = hypothesis.strategies.sampled_from(["a.test", "b.test:5000", "c.test/path"])
+credentials = hypothesis.strategies.builds(auth, hypothesis.strategies.sampled_from("uv"), hypothesis.strategies.just("p"))
+some_entries = hypothesis.strategies.dictionaries(registries, credentials)
+
+
+@hypothesis.given(before=some_entries, steps=hypothesis.strategies.lists(some_entries, max_size=4))
+def test_whatever_was_made_present_absent_leads_back(before, steps):
+    """Credentials added, replaced, rotated and replaced by the very same, in any order: all that was there comes back."""
+    start = secret = global_pull_secret.PullSecret({"auths": before, "other": 1})
+    for wanted in steps:
+        secret = global_pull_secret.present(secret, wanted)
+        assert {key: secret.entries[key] for key in wanted} == wanted
+        assert not set(secret.displaced) & secret.added
+    keys = {key for wanted in steps for key in wanted}
+    secret, _warnings = global_pull_secret.absent(secret, keys, force=False)
+    assert secret == start
 
 
 class TestForce:
