@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import ssl
 import stat
@@ -270,6 +271,25 @@ def test_a_start_that_fails_leaves_nothing(lab, make_lab, tmp_path):
     said = broken.command("up", check=False)
     assert "docker-registry" in said
     assert not broken.directory.exists()
+
+
+def test_what_a_killed_lab_left_is_stopped(make_lab):
+    lab = make_lab(nodes=1)
+    processes = [json.loads(line) for line in (lab.directory / "pids").read_text().splitlines()]
+    alive = [process for process in processes if process["name"] != "up"]
+    assert sorted(process["name"] for process in alive) == ["lab", "mirror", "upstream"]
+    os.kill(next(process["pid"] for process in alive if process["name"] == "lab"), signal.SIGKILL)
+    assert "No lab is running" in lab.command("status", check=False)
+    lab.up()
+    left = [process for process in alive if pathlib.Path("/proc/%d" % process["pid"]).exists()]
+    assert left == []
+
+
+def test_a_pid_that_was_given_to_another_process_is_left_alone(make_lab):
+    lab = make_lab(nodes=1)
+    with (lab.directory / "pids").open("a") as pids:
+        pids.write(json.dumps({"name": "mirror", "pid": os.getpid(), "started": 1}) + "\n")
+    lab.command("down")
 
 
 def test_a_directory_of_somebody_else_is_left_alone(lab, tmp_path):

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def up(settings: Settings, _options: argparse.Namespace) -> int:
-    if process.alive(settings) and settings.description.exists():
+    if process.running(settings) and settings.description.exists():
         print("The lab is up already.")
     else:
         process.up(settings)
@@ -45,11 +45,10 @@ def down(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def status(settings: Settings, _options: argparse.Namespace) -> int:
-    running = process.alive(settings)
-    if not running:
+    if not process.running(settings):
         print(f"No lab is running in {settings.directory}.")
         return 1
-    print(report.status(settings, control.ask(settings.control, "status"), running))
+    print(report.status(settings, control.ask(settings.control, "status"), process.alive(settings)))
     return 0
 
 

@@ -25,7 +25,7 @@ from .settings import CHECKOUT, Settings
 
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 15.0
-LAB = "lab"
+LAB, STARTER = "lab", "up"  # names of processes; the registries have theirs
 LOG = "lab.log"
 _READY = b"ready"
 
@@ -72,6 +72,11 @@ def alive(settings: Settings) -> list[Process]:
     return [process for process in (Process(**json.loads(line)) for line in lines) if process.alive]
 
 
+def running(settings: Settings) -> bool:
+    """Whether the lab itself runs, and not only what a killed one left behind."""
+    return any(process.name == LAB for process in alive(settings))
+
+
 def up(settings: Settings) -> None:
     """Start the lab in a process of its own and wait until it is ready. Raises LabFailed with the log's last lines."""
     _claim(settings)
@@ -116,9 +121,9 @@ def tail(settings: Settings, lines: int = 15) -> str:
 def _claim(settings: Settings) -> None:
     """Make the state directory this lab's own. Raises LabFailed where it is somebody else's."""
     if settings.pids.exists():
-        if alive(settings):
-            raise LabFailed(f"A lab runs in {settings.directory} already.")
-        _remove_state(settings, keep_logs=False)
+        if any(process.name in (LAB, STARTER) for process in _others(settings)):
+            raise LabFailed(f"A lab runs in {settings.directory}, or is being started there.")
+        down(settings)
     elif settings.directory.exists() and not _is_state(settings.directory):
         raise LabFailed(f"{settings.directory} holds files that are no lab's: give LAB_DIR a directory of its own.")
     settings.directory.mkdir(parents=True, exist_ok=True)
@@ -127,7 +132,7 @@ def _claim(settings: Settings) -> None:
         settings.pids.touch(exist_ok=False)
     except FileExistsError:
         raise LabFailed(f"Another lab is being started in {settings.directory}.") from None
-    note(settings, "up", os.getpid())
+    note(settings, STARTER, os.getpid())
     settings.logs.mkdir(exist_ok=True)
 
 
