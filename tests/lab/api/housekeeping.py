@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import defaultdict
 from collections.abc import Callable
@@ -19,7 +20,7 @@ _BUDGETS = "poddisruptionbudgets.policy"
 
 
 class Housekeeping:
-    """Watches the whole store and tidies it, within the write that gives the cause.
+    """Watches the whole store and tidies it, within the write that gives the cause; budgets are counted soon after.
 
     Every namespace gets what every namespace has: a default service account, and the API server's CA, `ca` as PEM.
     """
@@ -27,12 +28,13 @@ class Housekeeping:
     def __init__(self, store: Store, ca: str = "") -> None:
         self._store = store
         self._ca = ca
+        self._to_count: set[str] = set()  # namespaces whose budgets are out of date
         self._dependents: dict[str, set[tuple[str, str, str]]] = defaultdict(set)  # owner's uid -> resource, ns, name
         for resource in store.table:
             store.listen(resource.key, self._index)
         store.listen("namespaces", self._namespace)
         store.listen("pods", self._pod)
-        store.listen(_BUDGETS, lambda event: self._refresh(event.item.object["metadata"]["namespace"]))
+        store.listen(_BUDGETS, lambda event: self._count_soon(event.item.object["metadata"]["namespace"]))
         for item in list(store.items("namespaces")):
             self._furnish(item.object["metadata"]["name"])
 
@@ -108,13 +110,21 @@ class Housekeeping:
 
     def _pod(self, event: Event) -> None:
         namespace = event.item.object["metadata"]["namespace"]
-        self._refresh(namespace)
+        if event.previous is None or event.type == "DELETED" or ready(event.previous.object) != ready(event.item.object):
+            self._count_soon(namespace)
         if event.type == "DELETED":
             holder = self._store.item("namespaces", namespace)
             if holder and "deletionTimestamp" in holder.object["metadata"]:
                 self._release(namespace)
 
-    def _refresh(self, namespace: str) -> None:
+    def _count_soon(self, namespace: str) -> None:
+        """Count once for all the pods that come and go in one turn of the loop."""
+        if namespace not in self._to_count:
+            self._to_count.add(namespace)
+            asyncio.get_running_loop().call_soon(self._count, namespace)
+
+    def _count(self, namespace: str) -> None:
+        self._to_count.discard(namespace)
         for item in list(self._store.items(_BUDGETS, namespace)):
             status = {"observedGeneration": item.object["metadata"]["generation"], **budget(self._store, item.object)}
             self._store.patch(_BUDGETS, item.object["metadata"]["name"], {"status": status}, namespace, status=True)

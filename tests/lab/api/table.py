@@ -105,6 +105,11 @@ def _node_roles(node: dict) -> str:
     return ",".join(sorted(roles)) or "<none>"
 
 
+def _newest_tag(stream: dict) -> str | None:
+    moments = [item["created"] for tag in _at("status.tags")(stream) or [] for item in tag.get("items") or []]
+    return max(moments, default=None)
+
+
 def _of_replicas(have: str, want: str = "spec.replicas") -> Callable[[dict], str]:
     return lambda obj: f"{_at(have)(obj) or 0}/{_at(want)(obj) or 0}"
 
@@ -157,6 +162,11 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
     + (_AGE,),
     "jobs.batch": (Column("Completions", _of_replicas("status.succeeded", "spec.completions")), _AGE),
     "cronjobs.batch": (Column("Schedule", _at("spec.schedule")), Column("Suspend", _at("spec.suspend"), "boolean"), _AGE),
+    "imagestreams.image.openshift.io": (
+        Column("Image Repository", _at("status.dockerImageRepository")),
+        Column("Tags", lambda stream: ",".join(tag["tag"] for tag in _at("status.tags")(stream) or [])),
+        Column("Updated", lambda stream: since(_newest_tag(stream))),
+    ),
     "clusteroperators.config.openshift.io": (
         Column("Version", _at('status.versions[?(@.name=="operator")].version')),
         Column("Available", _condition("Available")),

@@ -1,0 +1,431 @@
+# Copyright: (c) 2026, the disconnected.openshift maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's API server answers as a real one (kube-apiserver 1.32 with OpenShift's CRDs) was seen to answer."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+import urllib.request
+
+import pytest
+
+from lab_server import APPLY, JSON_PATCH, MERGE_PATCH, STRATEGIC, ApiServer
+
+MAPS = "/api/v1/namespaces/default/configmaps"
+SECRETS = "/api/v1/namespaces/default/secrets"
+IDMS = "/apis/config.openshift.io/v1/imagedigestmirrorsets"
+ICSP = "/apis/operator.openshift.io/v1alpha1/imagecontentsourcepolicies"
+IMAGES = "/apis/config.openshift.io/v1/images"
+POOLS = "/apis/machineconfiguration.openshift.io/v1/machineconfigpools"
+OPERATORS = "/apis/config.openshift.io/v1/clusteroperators"
+DRY = "?dryRun=All"
+STRICT = "?dryRun=All&fieldValidation=Strict"
+DOCKER_CONFIG = "kubernetes.io/dockerconfigjson"
+TABLE = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory):
+    server = ApiServer(tmp_path_factory.mktemp("api"), "4.19")
+    yield server
+    server.stop()
+
+
+def b64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def config_map(name, data=None, **metadata):
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, **metadata}, "data": data or {}}
+
+
+def secret(name, data, kind="Opaque"):
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": kind, "data": data}
+
+
+def docker_config(text):
+    return secret("pull-secret", {".dockerconfigjson": b64(text)}, DOCKER_CONFIG)
+
+
+def icsp(spec, name="mirrors"):
+    return {"apiVersion": "operator.openshift.io/v1alpha1", "kind": "ImageContentSourcePolicy",
+            "metadata": {"name": name}, **({} if spec is None else {"spec": spec})}
+
+
+def idms(*mirrors, name="mirrors", kind="ImageDigestMirrorSet", field="imageDigestMirrors"):
+    return {"apiVersion": "config.openshift.io/v1", "kind": kind, "metadata": {"name": name}, "spec": {field: list(mirrors)}}
+
+
+def image(spec, name="cluster"):
+    return {"apiVersion": "config.openshift.io/v1", "kind": "Image", "metadata": {"name": name}, "spec": spec}
+
+
+def source(text):
+    return idms({"source": text, "mirrors": ["mirror:5000/a"]})
+
+
+MATCH = "in body should match '^"
+KEY_RULE = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
+REDACTED = 'data[.dockerconfigjson]: Invalid value: "<secret contents redacted>": '
+
+VERDICTS = {
+    # ICSP: the CRD has no rule at all
+    "icsp with a scheme": (ICSP + DRY, icsp({"repositoryDigestMirrors": [{"source": "https://quay.io/x", "mirrors": ["m 1"]}]}), 201, ""),
+    "icsp with a tag": (ICSP + DRY, icsp({"repositoryDigestMirrors": [{"source": "quay.io/x:latest", "mirrors": []}]}), 201, ""),
+    "icsp with doubles": (ICSP + DRY, icsp({"repositoryDigestMirrors": [{"source": "", "mirrors": ["m", "m"]}]}), 201, ""),
+    "icsp without source": (ICSP + DRY, icsp({"repositoryDigestMirrors": [{"mirrors": ["m"]}]}), 422,
+                            "spec.repositoryDigestMirrors[0].source: Required value"),
+    "icsp without spec": (ICSP + DRY, icsp(None), 422, "spec: Required value"),
+    "icsp mirrors a text": (ICSP + DRY, icsp({"repositoryDigestMirrors": [{"source": "a", "mirrors": "m"}]}), 422,
+                            'mirrors in body must be of type array: "string"'),
+    "icsp unknown field": (ICSP + STRICT, icsp({"repositoryDigestMirrors": [{"source": "a", "mirrorSourcePolicy": "x"}]}), 400,
+                           'strict decoding error: unknown field "spec.repositoryDigestMirrors[0].mirrorSourcePolicy"'),
+    "icsp name": (ICSP + DRY, icsp({}, "Mirror_OCP"), 422, "a lowercase RFC 1123 subdomain must consist of"),
+    # IDMS: patterns, sets, enumerations
+    "idms scheme": (IDMS + DRY, source("https://quay.io/x"), 422, MATCH),
+    "idms tag": (IDMS + DRY, source("quay.io/x:latest"), 422, MATCH),
+    "idms digest": (IDMS + DRY, source("quay.io/x@sha256:1"), 422, MATCH),
+    "idms upper case": (IDMS + DRY, source("quay.io/X"), 422, MATCH),
+    "idms IPv6": (IDMS + DRY, source("[fd00::1]:5000/a"), 422, MATCH),
+    "idms underscore in the host": (IDMS + DRY, source("my_host/a"), 422, MATCH),
+    "idms trailing slash": (IDMS + DRY, source("quay.io/a/"), 422, MATCH),
+    "idms wildcard with a path": (IDMS + DRY, source("*.redhat.io/x"), 422, MATCH),
+    "idms long nonsense": (IDMS + DRY, source("quay.io/" + "a" * 60 + ":latest"), 422, MATCH),
+    "idms wildcard": (IDMS + DRY, source("*.redhat.io"), 201, ""),
+    "idms policy without mirrors": (IDMS + DRY, idms({"source": "quay.io/a", "mirrorSourcePolicy": "NeverContactSource"}), 201, ""),
+    "idms doubles": (IDMS + DRY, idms({"source": "quay.io/a", "mirrors": ["m/a", "m/b", "m/a"]}), 422,
+                     'spec.imageDigestMirrors[0].mirrors[2]: Duplicate value: "m/a"'),
+    "idms wrong policy": (IDMS + DRY, idms({"source": "quay.io/a", "mirrorSourcePolicy": "Never"}), 422,
+                          'Unsupported value: "Never": supported values: "NeverContactSource", "AllowContactingSource"'),
+    "idms with tag mirrors": (IDMS + STRICT, idms(field="imageTagMirrors"), 400, 'unknown field "spec.imageTagMirrors"'),
+    # Image
+    "image CA that is not there": (IMAGES + DRY, image({"additionalTrustedCA": {"name": "nope"}}), 201, ""),
+    "image CA a text": (IMAGES + DRY, image({"additionalTrustedCA": "nope"}), 422, "must be of type object"),
+    "image allowed and blocked": (IMAGES + DRY, image({"registrySources": {"allowedRegistries": ["a"], "blockedRegistries": ["b"]}}), 422,
+                                  "Only one of blockedRegistries or allowedRegistries may be set"),
+    # Secrets
+    "pull secret cut off": (SECRETS + DRY, docker_config('{"auths":{}'), 422, REDACTED + "unexpected end of JSON input"),
+    "pull secret with a brace too many": (SECRETS + DRY, docker_config('{"auths":{}},"x":{}}'), 422,
+                                          REDACTED + "invalid character ',' after top-level value"),
+    "pull secret of rubbish": (SECRETS + DRY, docker_config('{"foo":1}'), 201, ""),
+    "pull secret empty": (SECRETS + DRY, docker_config("{}"), 201, ""),
+    "pull secret without its key": (SECRETS + DRY, secret("s", {"x": "eA=="}, DOCKER_CONFIG), 422,
+                                    "data[.dockerconfigjson]: Required value"),
+    "secret too big": (SECRETS + DRY, secret("s", {"x": b64("x" * 1048577)}), 422, "Too long: may not be more than 1048576 bytes"),
+    "secret no base64": (SECRETS + DRY, secret("s", {"x": "not base64!"}), 400, "illegal base64 data at input byte"),
+    # ConfigMaps
+    "config map key with a port": (MAPS + DRY, config_map("c", {"mirror.registry.com:443": "PEM"}), 422, KEY_RULE),
+    "config map key IPv6": (MAPS + DRY, config_map("c", {"[fd00::1]..443": "PEM"}), 422, KEY_RULE),
+    "config map key two dots": (MAPS + DRY, config_map("c", {"mirror.registry.com..443": "PEM"}), 201, ""),
+    "config map key begins with dots": (MAPS + DRY, config_map("c", {"..443": "PEM"}), 422, "must not start with '..'"),
+    "config map nowhere": ("/api/v1/namespaces/nope/configmaps", config_map("c"), 404, 'namespaces "nope" not found'),
+    "config map elsewhere": (MAPS, config_map("c", namespace="other"), 400, "does not match the namespace sent on the request"),
+    "catalog without type": ("/apis/operators.coreos.com/v1alpha1/namespaces/default/catalogsources", {
+        "apiVersion": "operators.coreos.com/v1alpha1", "kind": "CatalogSource", "metadata": {"name": "c"}, "spec": {"image": "x"}},
+        422, "spec.sourceType: Required value"),
+}
+
+
+@pytest.mark.parametrize("name", VERDICTS)
+def test_verdict(api, name):
+    path, body, code, message = VERDICTS[name]
+    answer = api.call("POST", path, body)
+    assert answer.code == code, answer.message
+    assert message in answer.message
+    if code == 422:
+        assert answer.body["reason"] == "Invalid" and answer.body["details"]["causes"]
+
+
+def test_unknown_fields_are_dropped_with_a_warning(api):
+    misspelt = icsp({"repositoryDigestMirrors": [{"source": "quay.io/a", "mirors": ["m"]}]})
+    answer = api.call("POST", ICSP + DRY, misspelt)
+    assert answer.code == 201
+    assert answer.body["spec"] == {"repositoryDigestMirrors": [{"source": "quay.io/a"}]}
+    assert answer.warnings == ('299 - "unknown field \\"spec.repositoryDigestMirrors[0].mirors\\""',)
+    assert api.call("POST", ICSP + DRY + "&fieldValidation=Ignore", misspelt).warnings == ()
+
+
+def test_a_secrets_type_is_immutable(api):
+    api.call("POST", SECRETS, secret("typed", {"a": "eA=="}))
+    answer = api.call("PATCH", f"{SECRETS}/typed", {"type": DOCKER_CONFIG, "data": {".dockerconfigjson": b64("{}")}}, kind=MERGE_PATCH)
+    assert answer.code == 422 and "type: Invalid value" in answer.message and "field is immutable" in answer.message
+
+
+def test_a_patch_to_no_base64_is_refused_with_the_whole_object(api):
+    api.call("POST", SECRETS, secret("echo", {"a": b64("hidden")}))
+    answer = api.call("PATCH", f"{SECRETS}/echo", {"data": {"b": "%%%"}}, kind=MERGE_PATCH)
+    assert answer.code == 422 and "illegal base64 data at input byte 0" in answer.message
+    assert b64("hidden") in answer.message
+
+
+def test_strategic_merge_is_for_native_kinds_only(api):
+    api.call("POST", IMAGES, image({}, "strategic"))
+    answer = api.call("PATCH", f"{IMAGES}/strategic", {"spec": {}}, kind=STRATEGIC)
+    assert answer.code == 415 and "application/merge-patch+json" in answer.message
+
+
+# Identity and rights
+
+
+def test_a_bad_token_is_401(api):
+    answer = api.call("GET", MAPS, token="sha256~nobody")
+    assert (answer.code, answer.body["reason"]) == (401, "Unauthorized")
+
+
+def test_no_token_is_anonymous(api):
+    answer = api.call("GET", "/api/v1/nodes", token="")
+    assert answer.code == 403
+    assert answer.message == 'nodes is forbidden: User "system:anonymous" cannot list resource "nodes" in API group "" at the cluster scope'
+    assert api.call("GET", "/version", token="").code == 200
+
+
+@pytest.mark.parametrize(("user", "method", "path", "message"), [
+    ("viewer", "GET", "/api/v1/namespaces/openshift-config/secrets/pull-secret",
+     'secrets "pull-secret" is forbidden: User "viewer" cannot get resource "secrets" in API group "" in the namespace '
+     '"openshift-config"'),
+    ("viewer", "GET", "/api/v1/namespaces/default/pods/p/exec?command=ls",
+     'pods "p" is forbidden: User "viewer" cannot get resource "pods/exec" in API group "" in the namespace "default"'),
+    ("viewer", "DELETE", f"{IDMS}/x", 'User "viewer" cannot delete resource "imagedigestmirrorsets" in API group "config.openshift.io"'),
+    ("nobody", "GET", POOLS, "machineconfigpools.machineconfiguration.openshift.io is forbidden"),
+])
+def test_forbidden(api, user, method, path, message):
+    answer = api.call(method, path, user=user)
+    assert answer.code == 403 and message in answer.message
+
+
+def test_the_viewer_reads_all_but_secrets(api):
+    assert {api.call("GET", path, user="viewer").code for path in (MAPS, IDMS, POOLS, "/api/v1/nodes", "/api/v1/pods")} == {200}
+
+
+def test_roles_give_rights(api):
+    rights = "/apis/rbac.authorization.k8s.io/v1"
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "one-secret"},
+            "rules": [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["mine"], "verbs": ["get"]}]}
+    binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "one-secret"},
+               "subjects": [{"kind": "User", "name": "nobody"}], "roleRef": {"kind": "Role", "name": "one-secret"}}
+    api.call("POST", SECRETS, secret("mine", {"a": "eA=="}))
+    assert api.call("GET", f"{SECRETS}/mine", user="nobody").code == 403
+    assert api.call("POST", f"{rights}/namespaces/default/roles", role).code == 201
+    assert api.call("POST", f"{rights}/namespaces/default/rolebindings", binding).code == 201
+    assert api.call("GET", f"{SECRETS}/mine", user="nobody").code == 200
+    assert api.call("GET", f"{SECRETS}/other", user="nobody").code == 403
+    asked = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": {
+        "namespace": "default", "verb": "get", "resource": "secrets", "name": "mine"}}}
+    review = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    assert api.call("POST", review, asked, user="nobody").body["status"]["allowed"] is True
+    asked["spec"]["resourceAttributes"]["verb"] = "delete"
+    assert api.call("POST", review, asked, user="nobody").body["status"]["allowed"] is False
+
+
+def test_whoami(api):
+    assert api.call("GET", "/apis/user.openshift.io/v1/users/~", user="viewer").body["metadata"]["name"] == "viewer"
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    answer = api.call("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", review, user="viewer")
+    assert answer.body["status"]["userInfo"]["username"] == "viewer"
+
+
+# Writing
+
+
+def test_a_stale_resource_version_is_409(api):
+    created = api.call("POST", MAPS, config_map("stale", {"a": "1"})).body
+    api.call("PATCH", f"{MAPS}/stale", {"data": {"a": "2"}}, kind=MERGE_PATCH)
+    answer = api.call("PUT", f"{MAPS}/stale", created)
+    assert (answer.code, answer.body["reason"]) == (409, "Conflict")
+
+
+def test_a_dry_run_stores_nothing(api):
+    assert api.call("POST", MAPS + DRY, config_map("dry")).code == 201
+    assert api.call("GET", f"{MAPS}/dry").code == 404
+    api.call("POST", MAPS, config_map("wet", {"a": "1"}))
+    assert api.call("PATCH", f"{MAPS}/wet{DRY}", {"data": {"a": "2"}}, kind=MERGE_PATCH).body["data"] == {"a": "2"}
+    assert api.call("DELETE", f"{MAPS}/wet{DRY}").code == 200
+    assert api.call("GET", f"{MAPS}/wet").body["data"] == {"a": "1"}
+
+
+def test_status_has_its_own_path(api):
+    operator = {"apiVersion": "config.openshift.io/v1", "kind": "ClusterOperator", "metadata": {"name": "insights"},
+                "spec": {}, "status": {"conditions": []}}
+    assert "status" not in api.call("POST", OPERATORS, operator).body
+    condition = {"type": "Degraded", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    path = f"{OPERATORS}/insights"
+    assert api.call("PATCH", f"{path}/status", {"status": {"conditions": [condition]}}, kind=MERGE_PATCH).code == 200
+    after = api.call("PATCH", path, {"status": {"conditions": None}}, kind=MERGE_PATCH).body
+    assert after["status"]["conditions"] == [condition] and after["metadata"]["generation"] == 1
+    del condition["lastTransitionTime"]
+    answer = api.call("PATCH", f"{path}/status", {"status": {"conditions": [condition]}}, kind=MERGE_PATCH)
+    assert "status.conditions[0].lastTransitionTime: Required value" in answer.message
+
+
+def test_server_side_apply_owns_fields(api):
+    path = f"{MAPS}/applied"
+
+    def apply(manager, data, force=""):
+        return api.call("PATCH", f"{path}?fieldManager={manager}{force}", config_map("applied", data), kind=APPLY)
+
+    assert apply("one", {"a": "1", "b": "1"}).code == 201
+    assert apply("one", {"a": "1"}).body["data"] == {"a": "1"}, "what is no longer applied goes"
+    refused = apply("two", {"a": "2"})
+    assert refused.code == 409 and refused.message == 'Apply failed with 1 conflict: conflict with "one": .data.a'
+    forced = apply("two", {"a": "2"}, "&force=true")
+    assert forced.body["data"] == {"a": "2"}
+    assert [entry["manager"] for entry in forced.body["metadata"]["managedFields"]] == ["two"]
+    api.call("PATCH", path, {"data": {"a": "3"}}, kind=MERGE_PATCH)
+    assert apply("two", {"a": "2"}).message == 'Apply failed with 1 conflict: conflict with "tests" using v1: .data.a'
+
+
+def test_apply_leaves_the_entries_of_others_in_a_keyed_list(api):
+    path = "/api/v1/namespaces/default/serviceaccounts"
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "shared"}}
+    api.call("POST", path, {**account, "imagePullSecrets": [{"name": "theirs"}]})
+    ours = {**account, "imagePullSecrets": [{"name": "ours"}]}
+    applied = api.call("PATCH", f"{path}/shared?fieldManager=us", ours, kind=APPLY).body
+    assert applied["imagePullSecrets"] == [{"name": "theirs"}, {"name": "ours"}]
+    applied = api.call("PATCH", f"{path}/shared?fieldManager=us", account, kind=APPLY).body
+    assert applied["imagePullSecrets"] == [{"name": "theirs"}]
+
+
+def test_json_patch_that_does_not_fit_is_422(api):
+    api.call("POST", MAPS, config_map("patched", {"a": "1"}))
+    failed = [{"op": "test", "path": "/data/a", "value": "2"}]
+    assert api.call("PATCH", f"{MAPS}/patched", failed, kind=JSON_PATCH).code == 422
+    assert api.call("PATCH", f"{MAPS}/patched", [{"op": "add", "path": "/data/b", "value": "1"}], kind=JSON_PATCH).code == 200
+
+
+def test_a_deleted_namespace_takes_its_objects_along(api):
+    api.call("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "brief"}})
+    api.call("POST", "/api/v1/namespaces/brief/configmaps", config_map("inside"))
+    assert api.call("DELETE", "/api/v1/namespaces/brief").code == 200
+    assert api.call("GET", "/api/v1/namespaces/brief").code == 404
+    assert api.call("GET", "/api/v1/namespaces/brief/configmaps/inside").code == 404
+
+
+def test_what_is_owned_goes_with_its_owner(api):
+    owner = api.call("POST", MAPS, config_map("owner")).body
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"]}
+    api.call("POST", MAPS, config_map("owned", ownerReferences=[reference]))
+    api.call("DELETE", f"{MAPS}/owner", {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground"})
+    assert api.call("GET", f"{MAPS}/owned").code == 404 and api.call("GET", f"{MAPS}/owner").code == 404
+
+
+def test_a_precondition_protects_from_deleting_another(api):
+    api.call("POST", MAPS, config_map("guarded"))
+    options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": "0"}}
+    assert api.call("DELETE", f"{MAPS}/guarded", options).code == 409
+    assert api.call("GET", f"{MAPS}/guarded").code == 200
+
+
+# Reading
+
+
+def test_lists_come_in_pages(api):
+    for number in range(5):
+        api.call("POST", MAPS, config_map(f"page-{number}", labels={"page": "yes"}))
+    found, token = [], ""
+    while True:
+        page = api.call("GET", f"{MAPS}?labelSelector=page%3Dyes&limit=2&continue={token}").body
+        found += [item["metadata"]["name"] for item in page["items"]]
+        token = page["metadata"].get("continue")
+        if not token:
+            break
+    assert found == [f"page-{number}" for number in range(5)]
+    assert api.call("GET", f"{MAPS}?limit=1&continue=rubbish").code == 400
+
+
+def test_entries_of_native_lists_do_not_repeat_their_kind(api):
+    api.call("POST", MAPS, config_map("kindless"))
+    api.call("POST", IMAGES, image({}, "kindful"))
+    assert all("kind" not in item for item in api.call("GET", MAPS).body["items"])
+    assert all(item["kind"] == "Image" for item in api.call("GET", IMAGES).body["items"])
+
+
+def test_field_selectors(api):
+    api.call("POST", MAPS, config_map("chosen"))
+    assert len(api.call("GET", f"{MAPS}?fieldSelector=metadata.name%3Dchosen").body["items"]) == 1
+    assert api.call("GET", f"{MAPS}?fieldSelector=data.x%3D1").code == 400
+
+
+def test_operators_are_printed_in_their_columns(api):
+    answer = api.call("GET", OPERATORS, headers=TABLE)
+    headings = [column["name"] for column in answer.body["columnDefinitions"]]
+    assert headings == ["Name", "Version", "Available", "Progressing", "Degraded", "Since", "Message"]
+
+
+def watch(api, path, lines):
+    with urllib.request.urlopen(api.request("GET", path), context=api.tls, timeout=20) as stream:
+        lines += [json.loads(line) for line in stream]
+
+
+def test_a_watch_tells_every_event_once_and_ends_in_time(api):
+    revision = api.call("GET", MAPS).body["metadata"]["resourceVersion"]
+    lines: list = []
+    path = f"{MAPS}?watch=1&timeoutSeconds=2&resourceVersion={revision}&labelSelector=watched%3Dyes"
+    watcher = threading.Thread(target=watch, args=(api, path, lines))
+    watcher.start()
+    api.call("POST", MAPS, config_map("unwatched"))
+    api.call("POST", MAPS, config_map("watched", labels={"watched": "yes"}))
+    api.call("PATCH", f"{MAPS}/watched", {"data": {"a": "1"}}, kind=MERGE_PATCH)
+    api.call("PATCH", f"{MAPS}/watched", {"metadata": {"labels": {"watched": "no"}}}, kind=MERGE_PATCH)
+    api.call("PATCH", f"{MAPS}/watched", {"metadata": {"labels": {"watched": "yes"}}}, kind=MERGE_PATCH)
+    api.call("DELETE", f"{MAPS}/watched")
+    watcher.join(10)
+    assert [line["type"] for line in lines] == ["ADDED", "MODIFIED", "DELETED", "ADDED", "DELETED"]
+    assert {line["object"]["metadata"]["name"] for line in lines} == {"watched"}
+
+
+def test_a_watch_from_a_forgotten_past_must_list_again(api):
+    lines: list = []
+    watch(api, f"{MAPS}?watch=1&timeoutSeconds=1&resourceVersion=1", lines)
+    assert lines[0]["type"] == "ERROR" and lines[0]["object"]["code"] == 410
+
+
+def test_a_watch_list_ends_its_first_part_with_a_bookmark(api):
+    lines: list = []
+    query = "watch=1&timeoutSeconds=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+    watch(api, f"{IDMS}?{query}", lines)
+    assert lines[-1]["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
+
+
+def test_discovery_agrees_with_itself(api):
+    form = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+    aggregated = api.call("GET", "/apis", headers={"Accept": f"{form},application/json"}).body
+    plain = api.call("GET", "/apis").body
+    assert {group["metadata"]["name"] for group in aggregated["items"]} == {group["name"] for group in plain["groups"]}
+    config = api.call("GET", "/apis/config.openshift.io/v1").body["resources"]
+    assert {"imagedigestmirrorsets", "images/status"} <= {resource["name"] for resource in config}
+    for path in api.call("GET", "/openapi/v3").body["paths"]:
+        assert api.call("GET", f"/openapi/v3/{path}").code == 200
+
+
+# Being watched, and misbehaving
+
+
+def test_requests_and_writes_are_counted(api):
+    stats = api.server.stats
+    stats.reset()
+    api.call("GET", MAPS, headers={"User-Agent": "counted/1.0"})
+    api.call("POST", MAPS + DRY, config_map("uncounted"))
+    api.call("POST", MAPS, config_map("counted"))
+    assert stats.requests["list", "configmaps", "counted"] == 1
+    assert stats.writes == 1
+
+
+def test_faults_hit_what_they_are_told_to_hit(api):
+    from lab.api.traffic import Fault
+
+    api.server.faults.append(Fault(verb="list", resource="configmaps", status=503, times=1))
+    assert api.call("GET", "/api/v1/nodes").code == 200
+    answer = api.call("GET", MAPS)
+    assert (answer.code, answer.body["reason"]) == (503, "ServiceUnavailable")
+    assert api.call("GET", MAPS).code == 200
+    api.server.faults.append(Fault(resource="configmaps", drop=True, times=1))
+    with pytest.raises(OSError):
+        api.call("GET", MAPS)
+    api.server.faults.append(Fault(resource="configmaps", delay=0.3, times=1))
+    start = time.monotonic()
+    assert api.call("GET", MAPS).code == 200 and time.monotonic() - start > 0.3
+    api.server.faults.clear()
