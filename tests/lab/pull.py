@@ -145,6 +145,8 @@ class Puller:
             env={
                 "PATH": os.defpath,
                 "HOME": str(scratch),
+                # What skopeo remembers of blobs then goes into its HOME, for root too.
+                "_CONTAINERS_ROOTLESS_UID": "1",
                 "TMPDIR": str(scratch),
                 "SSL_CERT_FILE": str(rootfs / TRUST_BUNDLE.lstrip("/")),
                 "SSL_CERT_DIR": str(none),

@@ -18,7 +18,7 @@ def addresses(settings: Settings) -> str:
     """Where everything is, and how to point kubectl at it."""
     lab = json.loads(settings.description.read_text(encoding="utf-8"))
     rows = [
-        ("OpenShift", f"{lab['release_version']}, {len(lab['nodes'])} nodes, {lab['speed']:g} times as fast as real"),
+        ("OpenShift", f"{lab['release_version']}, {_count(len(lab['nodes']), 'node')}, {lab['speed']:g} times as fast as real"),
         ("API", lab["api"]["url"]),
         ("upstream", f"{lab['upstream']['registry']} (everything that the cluster runs, catalogs, applications)"),
         ("mirror", f"{lab['mirror']['registry']} (empty; a CA of its own)"),
@@ -65,6 +65,10 @@ def faults(answer: dict) -> str:
     if answer["known"]:
         return "\n".join(["Say one of these, as in `lab faults degraded node=worker-0`:", *_columns(answer["known"])])
     return "\n".join(answer["active"]) or "Nothing misbehaves."
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _columns(rows: list[tuple[str, ...]]) -> list[str]:
