@@ -75,8 +75,7 @@ class Daemons:
         node = self.nodes.get(name)
         if not node:
             return
-        if reason := self.context.faults.degraded.get(name):
-            raise UpdateFailed(reason)
+        self._fail_if_told(name)
         if annotation(node, context.DESIRED_DRAIN) != annotation(node, context.LAST_APPLIED_DRAIN):
             self.log(name).info("daemon.go:730", "A previously requested drain has not yet completed. Waiting for "
                                                  "machine-config-controller to finish draining node.")
@@ -106,6 +105,7 @@ class Daemons:
         self._write_files(name, old, new)
         self.context.files(name).remove(FORCE_FILE)
         try:
+            self._fail_if_told(name)
             for action in plan.actions:
                 await self._act(name, action, target)
         except UpdateFailed:
@@ -116,6 +116,10 @@ class Daemons:
             return wanted
         await self._complete(name, target, moved=old["metadata"]["name"] != target)
         return ""
+
+    def _fail_if_told(self, name: str) -> None:
+        if reason := self.context.faults.degraded.get(name):
+            raise UpdateFailed(reason)
 
     # What there is
 

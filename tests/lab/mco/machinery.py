@@ -190,11 +190,11 @@ class Throttle:
         self._scale = scale
         self._rate, self._burst = per_second, burst
         self._tokens = float(burst)
-        self._counted = time.monotonic()
+        self._counted = asyncio.get_running_loop().time()
 
     async def requests(self, count: int) -> None:
         """Wait until so many further requests may have been sent."""
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
         self._tokens = min(self._burst, self._tokens + (now - self._counted) * self._scale.speed * self._rate)
         self._counted = now
         self._tokens -= count
@@ -232,7 +232,7 @@ class Recorder:
             self._pump.cancel()
 
     def _now(self) -> float:
-        return time.monotonic() * self._scale.speed
+        return asyncio.get_running_loop().time() * self._scale.speed
 
     def _floods(self, uid: str) -> bool:
         left, counted = self._allowance.get(uid, (float(self._FLOOD), self._now()))
