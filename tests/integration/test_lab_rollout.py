@@ -10,33 +10,20 @@ whenever nothing is left to do, and must come to the same.
 from __future__ import annotations
 
 import asyncio
-import base64
 import dataclasses
 import json
 import pathlib
-import selectors
-import sys
 
+import lab_cluster
 import pytest
 import rollout_stories
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
-from lab import cluster, content, mco  # noqa: E402
-from lab.api.store import Store  # noqa: E402
-from lab.clock import Scale  # noqa: E402
-from lab.mco import context, draining  # noqa: E402
-from lab.settings import Endpoint, Settings  # noqa: E402
-from lab.tls import Authority  # noqa: E402
+from lab import mco
+from lab.mco import context
 
 STORIES = {path.stem: json.loads(path.read_text()) for path in
            sorted((pathlib.Path(__file__).resolve().parents[1] / "fixtures" / "rollouts").glob("*.json"))}
 POOLS = ("master", "worker")
-KINDS = {
-    "ICSP": (context.ICSP, "repositoryDigestMirrors"),
-    "IDMS": (context.IDMS, "imageDigestMirrors"),
-    "ITMS": (context.ITMS, "imageTagMirrors"),
-}
 # The recordings' daemon was a stand-in that looked every second where the real one looks every ten.
 PACE = mco.Pace(daemon_poll=1.0, daemon_reaction=0.02, work=0.02)
 
@@ -50,32 +37,7 @@ class Told:
     origin: dict
     start: dict
     log: str
-    store: Store
-    directory: pathlib.Path
-
-
-class Patience(selectors.DefaultSelector):
-    """Where an event loop would wait for the next timer, the time of this one is there at once."""
-
-    now = 0.0
-
-    def select(self, timeout=None):
-        ready = super().select(0)
-        if not ready:
-            assert timeout is not None, "everything waits for something that nobody does"
-            self.now += timeout
-        return ready
-
-
-def run(coroutine):
-    """Run a coroutine in a loop of its own, in which time costs nothing."""
-    patience = Patience()
-    loop = asyncio.SelectorEventLoop(patience)
-    loop.time = lambda: patience.now
-    try:
-        return loop.run_until_complete(asyncio.wait_for(coroutine, 1000))
-    finally:
-        loop.close()
+    cluster: lab_cluster.Cluster
 
 
 class Observer:
@@ -139,106 +101,65 @@ def node_fields(node):
     }
 
 
-class Player:
-    """Does what a story says was done."""
+def act(cluster, action):
+    """Do what a story says was done."""
+    match action["do"]:
+        case "create":
+            cluster.mirror(action["kind"], action["name"], *action["rules"])
+        case "delete":
+            cluster.unmirror(action["kind"], action["name"])
+        case "pause" | "unpause" as verb:
+            cluster.pause(verb == "pause")
+        case "cordon" | "uncordon" as verb:
+            cluster.cordon(action["node"], verb == "cordon")
+        case "add to pull secret":
+            cluster.add_to_pull_secret(*action["registries"])
+        case "degrade the first target":
+            degrade_the_first_target(cluster, action["pool"], action["reason"])
+        case "recover":
+            for node in list(cluster.operator.faults.degraded):
+                cluster.operator.recover(node)
 
-    def __init__(self, store, operator):
-        self.store = store
-        self.operator = operator
 
-    def act(self, action):
-        getattr(self, action["do"].replace(" ", "_"))(action)
+def degrade_the_first_target(cluster, pool, reason):
+    def watch(event):
+        name = event.item.object["metadata"]["name"]
+        if name.startswith(pool) and context.annotation(event.item.object, context.STATE) == context.WORKING:
+            cluster.operator.degrade(name, reason)
+            leave()
 
-    def create(self, action):
-        resource, key = KINDS[action["kind"]]
-        self.store.create(resource, {"metadata": {"name": action["name"]}, "spec": {key: action["rules"]}})
-
-    def delete(self, action):
-        self.store.delete(KINDS[action["kind"]][0], action["name"])
-
-    def pause(self, action):
-        for pool in POOLS:
-            self.store.patch(context.POOLS, pool, {"spec": {"paused": action["do"] == "pause"}})
-
-    unpause = pause
-
-    def cordon(self, action):
-        draining.cordon(self.store, action["node"], action["do"] == "cordon")
-
-    uncordon = cordon
-
-    def add_to_pull_secret(self, action):
-        secret = self.store.get("secrets", "pull-secret", "openshift-config")
-        document = json.loads(base64.b64decode(secret["data"][".dockerconfigjson"]))
-        document["auths"] |= {registry: {"auth": "synthetic"} for registry in action["registries"]}
-        secret["data"][".dockerconfigjson"] = base64.b64encode(json.dumps(document).encode()).decode()
-        self.store.update("secrets", secret)
-
-    def degrade_the_first_target(self, action):
-        def watch(event):
-            name = event.item.object["metadata"]["name"]
-            if name.startswith(action["pool"]) and context.annotation(event.item.object, context.STATE) == context.WORKING:
-                self.operator.degrade(name, action["reason"])
-                leave()
-
-        leave = self.store.listen(context.NODES, watch)
-
-    def recover(self, action):
-        for node in list(self.operator.faults.degraded):
-            self.operator.recover(node)
+    leave = cluster.store.listen(context.NODES, watch)
 
 
 async def tell(story, directory):
     """Play a story on a cluster of its own."""
-    settings = Settings(release_version=story["release"], nodes=6, speed=1.0, directory=directory)
-    authority = directory / "ca.crt"
-    authority.write_text(Authority("public").certificate)
-    upstream = Endpoint("localhost:5001", authority, "user", "password", "user", "password")
-    store = Store(settings.version)
-    cluster.seed(store, settings, content.make(upstream.registry, settings), upstream)
-    scale = Scale(1.0)
-    operator = await mco.start(store, settings, scale, pace=PACE)
-    try:
-        player = Player(store, operator)
-        origin = {pool: target(store, pool) for pool in POOLS}
+    async with lab_cluster.running(directory, story["release"], pace=PACE) as cluster:
+        origin = targets(cluster)
         for given in story["given"]:
-            player.create(given)
+            act(cluster, {"do": "create"} | given)
         if story["given"]:
-            await settled(store, scale)
-        observer, begin = Observer(store), asyncio.get_running_loop().time()
-        start = {pool: target(store, pool) for pool in POOLS}
+            await cluster.settled()
+        observer, begin, start = Observer(cluster.store), asyncio.get_running_loop().time(), targets(cluster)
         for action in story["actions"]:
-            await until(begin + scale.seconds(action["at"]))
-            player.act(action)
-        await until(begin + scale.seconds(story["lasts"]))
-        await settled(store, scale)
-        return Told(observer.observations, origin, start, operator.controller.log.text(), store, directory)
-    finally:
-        operator.stop()
+            await until(begin + action["at"])
+            act(cluster, action)
+        await until(begin + story["lasts"])
+        await cluster.settled()
+        return Told(observer.observations, origin, start, cluster.log, cluster)
 
 
 async def until(moment):
     await asyncio.sleep(max(0.0, moment - asyncio.get_running_loop().time()))
 
 
-async def settled(store, scale):
-    """Wait until both pools have been at their target for longer than any delay of a controller."""
-    quiet = 0
-    while quiet < 13:
-        await scale.sleep(1.0)
-        pools = [store.get(context.POOLS, pool) for pool in POOLS]
-        done = all(p["status"]["configuration"] == p["spec"]["configuration"] for p in pools)
-        quiet = quiet + 1 if done else 0
-
-
-def target(store, pool):
-    return store.item(context.POOLS, pool).object["spec"]["configuration"]["name"]
+def targets(cluster):
+    return {pool: cluster.target(pool) for pool in POOLS}
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
     """All stories, played one after the other."""
-    return {name: run(tell(story, tmp_path_factory.mktemp(name))) for name, story in STORIES.items()}
+    return {name: lab_cluster.run(tell(story, tmp_path_factory.mktemp(name))) for name, story in STORIES.items()}
 
 
 def without_between(summary):
@@ -299,12 +220,12 @@ def test_counts_stay_within_the_pool(told, name):
 
 @pytest.mark.parametrize("name", STORIES)
 def test_nodes_hold_what_their_configuration_says(told, name):
-    ours = told[name]
-    for item in ours.store.items(context.NODES):
-        node = item.object["metadata"]["name"]
-        config = ours.store.item(context.MACHINE_CONFIGS, context.annotation(item.object, context.CURRENT_CONFIG)).object
+    cluster = told[name].cluster
+    for node in cluster.nodes():
+        current = cluster.annotation(node, context.CURRENT_CONFIG)
+        config = cluster.store.item(context.MACHINE_CONFIGS, current).object
         for path, file in mco.configs.files_of(config).items():
-            written = ours.directory / "nodes" / node / "rootfs" / path.lstrip("/")
+            written = cluster.directory / "nodes" / node / "rootfs" / path.lstrip("/")
             assert written.read_bytes() == mco.configs.content(file)
             assert written.stat().st_mode & 0o777 == file["mode"]
 
@@ -313,4 +234,4 @@ def test_going_back_brings_the_earlier_name_back(told):
     """The name of a rendered configuration says its content and nothing else."""
     back = told["delete-icsp"]
     assert back.start != back.origin
-    assert {pool: target(back.store, pool) for pool in POOLS} == back.origin
+    assert targets(back.cluster) == back.origin
