@@ -152,7 +152,12 @@ class Puller:
                 "SSL_CERT_DIR": str(none),
             },
         )
-        _nothing, complaint = await process.communicate()
+        try:
+            _nothing, complaint = await process.communicate()
+        finally:
+            if process.returncode is None:  # the pod is gone, or the lab ends
+                process.kill()
+                await process.wait()
         return "" if process.returncode == 0 else _reason(complaint.decode(errors="replace"))
 
 
