@@ -70,9 +70,9 @@ class ApiServer:
     def kubeconfig(self, user: str = "") -> Path:
         return self.directory / (f"kubeconfig-{user}" if user else "kubeconfig")
 
-    def call(self, method: str, path: str, body=None, *, kind="application/json", user="", headers=None, token=None) -> Answer:
-        """One request, as the administrator unless told otherwise."""
-        request = self.request(method, path, body, kind=kind, user=user, headers=headers, token=token)
+    def call(self, method: str, path: str, body=None, **how) -> Answer:
+        """One request, as the administrator unless told otherwise; `how` as in `request`."""
+        request = self.request(method, path, body, **how)
         try:
             with urllib.request.urlopen(request, context=self.tls, timeout=20) as response:
                 return _answer(response.status, response.headers, response.read())
@@ -80,6 +80,7 @@ class ApiServer:
             return _answer(error.code, error.headers, error.read())
 
     def request(self, method, path, body=None, *, kind="application/json", user="", headers=None, token=None):
+        """A request ready to be sent: `user` is one of the kubeconfigs', a `token` of "" is none at all."""
         config = yaml.safe_load(self.kubeconfig(user).read_text())
         token = config["users"][0]["user"]["token"] if token is None else token
         data = body if isinstance(body, (bytes, type(None))) else json.dumps(body).encode()
@@ -98,8 +99,5 @@ class ApiServer:
 
 
 def _answer(code, headers, body: bytes) -> Answer:
-    try:
-        parsed = json.loads(body)
-    except ValueError:
-        parsed = body.decode()
+    parsed = json.loads(body) if headers.get_content_type() == "application/json" else body.decode()
     return Answer(code, parsed, tuple(headers.get_all("Warning") or ()))

@@ -54,7 +54,7 @@ def test_a_write_that_changes_nothing_keeps_the_revision_and_tells_nobody(store)
 
 
 def test_only_what_is_wished_moves_the_generation(store):
-    pool = store.create(POOLS, {"metadata": {"name": "worker"}, "spec": {"paused": False}, "status": {"machineCount": 1}})
+    pool = store.create(POOLS, {"metadata": {"name": "worker"}, "spec": {}, "status": {"machineCount": 1}})
     assert pool["metadata"]["generation"] == 1
     assert store.patch(POOLS, "worker", {"metadata": {"labels": {"a": "b"}}})["metadata"]["generation"] == 1
     assert store.patch(POOLS, "worker", {"status": {"machineCount": 2}}, status=True)["metadata"]["generation"] == 1
@@ -142,7 +142,8 @@ def test_merge_patch_removes_by_null_and_leaves_its_arguments_alone():
     ([{"op": "add", "path": "/a/0", "value": 0}], {"a": [0, 1, 2], "b/c": "x"}),
     ([{"op": "remove", "path": "/b~1c"}], {"a": [1, 2]}),
     ([{"op": "move", "from": "/b~1c", "path": "/d"}], {"a": [1, 2], "d": "x"}),
-    ([{"op": "test", "path": "/a/1", "value": 2}, {"op": "replace", "path": "/a/1", "value": 9}], {"a": [1, 9], "b/c": "x"}),
+    ([{"op": "test", "path": "/a/1", "value": 2}, {"op": "remove", "path": "/a/1"}], {"a": [1], "b/c": "x"}),
+    ([{"op": "replace", "path": "/a/1", "value": 9}], {"a": [1, 9], "b/c": "x"}),
 ])
 def test_json_patch(operations, result):
     assert json_patch({"a": [1, 2], "b/c": "x"}, operations) == result

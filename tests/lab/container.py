@@ -19,7 +19,7 @@ _KILLED = 137
 
 
 def root_of(nodes: Path, pod: dict, container: str) -> Path:
-    """The / that a container sees: the node's, or the directory above it where the node is mounted at /host or /rootfs."""
+    """The / that a container sees: the node's, or the directory above it if it mounts the node at /host or /rootfs."""
     node = nodes / pod["spec"]["nodeName"]
     whole = {v["name"] for v in pod["spec"].get("volumes", []) if (v.get("hostPath") or {}).get("path") == "/"}
     every = pod["spec"]["containers"] + pod["spec"].get("initContainers", [])

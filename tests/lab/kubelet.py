@@ -120,7 +120,9 @@ class Kubelet:
                 self._begin(f"{uid} end", self._end(pod))
         elif not pod["spec"].get("nodeName"):
             self._schedule(pod)
-        elif pod.get("status", {}).get("phase", "Pending") == "Pending" and self._store.item("nodes", pod["spec"]["nodeName"]):
+        elif pod.get("status", {}).get("phase", "Pending") == "Pending" and self._store.item(
+            "nodes", pod["spec"]["nodeName"]
+        ):
             self._begin(uid, self._run(pod))
 
     def _node(self, event: str, node: dict) -> None:
@@ -161,7 +163,9 @@ class Kubelet:
         metadata = pod["metadata"]
         fitting = [item.object["metadata"]["name"] for item in self._store.items("nodes") if _fits(pod, item.object)]
         if not fitting:
-            self._status(pod, {"conditions": [_condition("PodScheduled", False, "Unschedulable", "0 nodes are available")]})
+            self._status(
+                pod, {"conditions": [_condition("PodScheduled", False, "Unschedulable", "0 nodes are available")]}
+            )
             return
         load = dict.fromkeys(fitting, 0)
         for item in self._store.items("pods"):

@@ -25,8 +25,8 @@ _NAME_PART = (
     "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 )
 _LABEL_VALUE_RULE = (
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end "
-    "with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
+    "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
     "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 )
 _FINALIZER_RULE = "name is neither a standard finalizer name nor is it fully qualified"
@@ -127,12 +127,16 @@ def decode_native(resource: Resource, obj: dict) -> None:
     """Raise Refusal 400 where a native object cannot be read at all: wrong types, data that is no base64."""
 
     def unreadable(why: str) -> Refusal:
-        return bad_request(f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {why}')
+        return bad_request(
+            f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {why}'
+        )
 
     for path, wanted, found in schema.type_errors(shapes.of(resource), obj):
         go_type = {"object": "struct", "array": "slice", "boolean": "bool", "integer": "int"}.get(wanted, wanted)
-        found = {"integer": "number", "boolean": "bool"}.get(found, found)
-        raise unreadable(f"json: cannot unmarshal {found} into Go struct field {_go_field(resource, path)} of type {go_type}")
+        go_value = {"integer": "number", "boolean": "bool"}.get(found, found)
+        raise unreadable(
+            f"json: cannot unmarshal {go_value} into Go struct field {_go_field(resource, path)} of type {go_type}"
+        )
     for name in {"secrets": ("data",), "configmaps": ("binaryData",)}.get(resource.key, ()):
         for text in (obj.get(name) or {}).values():
             if (position := _bad_base64(text)) is not None:
@@ -303,7 +307,9 @@ def _immutable(resource: Resource, old: dict, new: dict) -> list[Cause]:
     if resource.key in ("secrets", "configmaps") and old.get("immutable"):
         for field in ("immutable", "data", "binaryData"):
             if old.get(field) != new.get(field):
-                causes.append(Cause(field, "Forbidden: field is immutable when `immutable` is set", "FieldValueForbidden"))
+                causes.append(
+                    Cause(field, "Forbidden: field is immutable when `immutable` is set", "FieldValueForbidden")
+                )
     if resource.key == "pods" and _fixed_part(old) != _fixed_part(new):
         message = (
             "Forbidden: pod updates may not change fields other than `spec.containers[*].image`,"

@@ -43,7 +43,9 @@ async def bare(directory: Path, version: str = "4.16", nodes: tuple[str, ...] = 
     kubelet = Kubelet(store, Scale(), directory / "nodes")
     kubelet.start()
     tokens = {f"sha256~{secrets.token_urlsafe(32)}": user for user in (access.ADMIN, access.VIEWER, access.NOBODY)}
-    server = await serve(store, authority.server_context(directory, "api"), tokens, kubelet, port, authority.certificate)
+    server = await serve(
+        store, authority.server_context(directory, "api"), tokens, kubelet, port, authority.certificate
+    )
     for token, user in list(tokens.items()):
         suffix = "" if user is access.ADMIN else f"-{user.name}"
         write_kubeconfig(directory / f"kubeconfig{suffix}", server.url, authority.certificate, user.name, token)
@@ -54,7 +56,11 @@ def _node(name: str) -> dict:
     labels = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "node-role.kubernetes.io/worker": ""}
     conditions = [{"type": "Ready", "status": "True"}]
     info = {"kubeletVersion": "v1.29.14", "operatingSystem": "linux"}
-    return {"metadata": {"name": name, "labels": labels}, "spec": {}, "status": {"conditions": conditions, "nodeInfo": info}}
+    return {
+        "metadata": {"name": name, "labels": labels},
+        "spec": {},
+        "status": {"conditions": conditions, "nodeInfo": info},
+    }
 
 
 def write_kubeconfig(path: Path, url: str, ca: str, user: str, token: str) -> None:

@@ -22,7 +22,7 @@ _SUMMARY = 30  # bytes of a bad body that go into the answer
 def read(body: bytes, content_type: str, kind: str = "") -> object:
     """What a body says; 400 where it cannot be read, 413 where it is too big, 415 for other forms.
 
-    `kind` is what should be in it; the complaint about a body that is no JSON begins with the body, as the real one does.
+    `kind` is what should be in it; the complaint about a body that is no JSON quotes its beginning, as the real one.
     """
     if len(body) > LIMIT:
         raise Refusal(413, "RequestEntityTooLarge", f"Request entity too large: limit is {LIMIT}")
@@ -79,7 +79,8 @@ def fit(obj: object, resource: Resource, namespace: str, name: str = "") -> dict
         obj.setdefault("apiVersion", resource.api_version)
     if not obj.get("kind"):
         raise bad_request(f"Object 'Kind' is missing in '{json.dumps(obj, separators=(',', ':'))[:_SUMMARY]}'")
-    unfit = f'{obj["kind"]} in version "{str(obj.get("apiVersion")).rpartition("/")[2]}" cannot be handled as a {resource.kind}'
+    version = str(obj.get("apiVersion")).rpartition("/")[2]
+    unfit = f'{obj["kind"]} in version "{version}" cannot be handled as a {resource.kind}'
     if obj.get("apiVersion") != resource.api_version:
         raise bad_request(f'{unfit}: no kind "{obj["kind"]}" is registered for version "{obj.get("apiVersion")}"')
     if obj["kind"] != resource.kind:
@@ -89,13 +90,9 @@ def fit(obj: object, resource: Resource, namespace: str, name: str = "") -> dict
         raise bad_request(f"{unfit}: metadata is no object")
     if resource.namespaced:
         if metadata.setdefault("namespace", namespace) != namespace:
-            raise bad_request(
-                "the namespace of the provided object does not match the namespace sent on the request"
-            )
+            raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
     else:
         metadata.pop("namespace", None)
     if name and metadata.setdefault("name", name) != name:
-        raise bad_request(
-            f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})"
-        )
+        raise bad_request(f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})")
     return obj

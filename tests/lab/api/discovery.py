@@ -120,8 +120,9 @@ def resource_list(table: Table, group_name: str, version_name: str) -> dict | No
 
 def _subresources(resource: Resource) -> Iterable[tuple[str, tuple]]:
     for name in resource.subresources:
-        yield name, _SUBRESOURCE_KINDS.get(
-            name, (resource.group, resource.version, resource.kind, ("get", "patch", "update"))
+        yield (
+            name,
+            _SUBRESOURCE_KINDS.get(name, (resource.group, resource.version, resource.kind, ("get", "patch", "update"))),
         )
 
 
@@ -203,7 +204,7 @@ def openapi_v3(table: Table, path: str) -> dict | None:
 
 def openapi_v2(table: Table) -> dict:
     """GET /openapi/v2."""
-    resources = [resource for resource in table]
+    resources = list(table)
     return {
         "swagger": "2.0",
         "info": {"title": "Kubernetes", "version": kubernetes_version(table.version)},
@@ -220,7 +221,10 @@ def _definition(resource: Resource) -> str:
 def _paths(resource: Resource, *, v3: bool) -> Iterable[tuple[str, dict]]:
     within = "/namespaces/{namespace}" if resource.namespaced else ""
     collection = f"/{_base(resource)}{within}/{resource.plural}"
-    operations = {"get": "list", "post": "create"}, {"get": "get", "put": "update", "patch": "patch", "delete": "delete"}
+    operations = (
+        {"get": "list", "post": "create"},
+        {"get": "get", "put": "update", "patch": "patch", "delete": "delete"},
+    )
     for path, methods in zip((collection, collection + "/{name}"), operations):
         item = {
             method: _operation(resource, method, v3=v3) for method, verb in methods.items() if verb in resource.verbs

@@ -27,8 +27,11 @@ class Cause(NamedTuple):
 class Refusal(Exception):
     """A request that the API server answers with a Status object of kind Failure."""
 
-    def __init__(self, code: int, reason: str, message: str, details: dict | None = None) -> None:
+    def __init__(
+        self, code: int, reason: str, message: str, details: dict | None = None, retry_after: int = 0
+    ) -> None:
         super().__init__(message)
+        self.retry_after = retry_after  # seconds, for the header; 0 is no header
         self.code = code
         self.reason = reason
         self.message = message
@@ -94,8 +97,8 @@ def failed_precondition(resource: Resource, name: str, field: str, wanted: str, 
     return conflict(
         resource,
         name,
-        f'Operation cannot be fulfilled on {resource.kind} "{name}": the {field} in the precondition ({wanted}) does not '
-        f"match the {field} in record ({found}). The object might have been {perhaps}",
+        f'Operation cannot be fulfilled on {resource.kind} "{name}": the {field} in the precondition ({wanted}) '
+        f"does not match the {field} in record ({found}). The object might have been {perhaps}",
     )
 
 
@@ -105,8 +108,8 @@ def another_object(resource: Resource, key: tuple[str, str], wanted: str, found:
     return conflict(
         resource,
         key[1],
-        f'Operation cannot be fulfilled on {resource.key} "{key[1]}": StorageError: invalid object, Code: 4, Key: {path}, '
-        f"ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, "
+        f'Operation cannot be fulfilled on {resource.key} "{key[1]}": StorageError: invalid object, Code: 4, '
+        f"Key: {path}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, "
         f"UID in object meta: {found}",
     )
 
@@ -126,7 +129,7 @@ def invalid_options(kind: str, causes: list[Cause]) -> Refusal:
 
 def invalid_patch(shown: str, why: str) -> Refusal:
     """A patch whose outcome is no object. What is shown of it can hold secrets: the real server does that too."""
-    cause = Cause("patch", f'Invalid value: {json.dumps(shown, ensure_ascii=False)}: {why}')
+    cause = Cause("patch", f"Invalid value: {json.dumps(shown, ensure_ascii=False)}: {why}")
     return Refusal(422, "Invalid", f' "" is invalid: {cause}', {"causes": _causes([cause])})
 
 

@@ -48,17 +48,18 @@ class Housekeeping:
                 self._dependents[owner["uid"]].add(place)
         if event.type == "DELETED":
             self._collect(metadata["uid"])
-        elif "deletionTimestamp" in metadata:
-            if FOREGROUND in metadata.get("finalizers", ()):
-                self._collect(metadata["uid"])
-                self._clear_foreground(event)
+        elif "deletionTimestamp" in metadata and FOREGROUND in metadata.get("finalizers", ()):
+            self._collect(metadata["uid"])
+            self._clear_foreground(event)
 
     def _collect(self, owner: str) -> None:
         """Delete what the owner alone owned; what has another owner left stays."""
         for resource, namespace, name in self._dependents.pop(owner, set()):
             item = self._store.item(resource, name, namespace)
             owners = item.object["metadata"].get("ownerReferences", []) if item else []
-            if item and all(reference["uid"] == owner or not self._exists(reference, namespace) for reference in owners):
+            if item and all(
+                reference["uid"] == owner or not self._exists(reference, namespace) for reference in owners
+            ):
                 self._store.delete(resource, name, namespace)
 
     def _exists(self, reference: dict, namespace: str) -> bool:
@@ -110,7 +111,11 @@ class Housekeeping:
 
     def _pod(self, event: Event) -> None:
         namespace = event.item.object["metadata"]["namespace"]
-        if event.previous is None or event.type == "DELETED" or ready(event.previous.object) != ready(event.item.object):
+        if (
+            event.previous is None
+            or event.type == "DELETED"
+            or ready(event.previous.object) != ready(event.item.object)
+        ):
             self._count_soon(namespace)
         if event.type == "DELETED":
             holder = self._store.item("namespaces", namespace)
@@ -171,8 +176,8 @@ def evict(store: Store, namespace: str, name: str, delete: Callable[[], object] 
         numbers = budget(store, found.object)
         if ready(item.object) and not numbers["disruptionsAllowed"]:
             why = (
-                f'The disruption budget {found.object["metadata"]["name"]} needs {numbers["desiredHealthy"]} healthy pods '
-                f'and has {numbers["currentHealthy"]} currently'
+                f"The disruption budget {found.object['metadata']['name']} needs {numbers['desiredHealthy']} healthy "
+                f"pods and has {numbers['currentHealthy']} currently"
             )
             causes = [{"reason": "DisruptionBudget", "message": why}]
             message = "Cannot evict pod as it would violate the pod's disruption budget."

@@ -27,7 +27,9 @@ def apply(kind: str, schema: Schema, obj: dict, body) -> dict:
     if kind == JSON:
         return json_patch(obj, body)
     if not isinstance(body, dict):
-        raise bad_request("error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}")
+        raise bad_request(
+            "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"
+        )
     return merge_patch(obj, body) if kind == MERGE else strategic(schema, obj, body)
 
 

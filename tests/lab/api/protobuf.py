@@ -91,7 +91,9 @@ def _set(result: dict, name: str, field: Schema, raw: int | bytes) -> None:
         result.setdefault(name, []).append(_value(field["items"], raw))
     elif "additionalProperties" in field:
         entry = dict(_fields(raw))
-        result.setdefault(name, {})[entry.get(1, b"").decode()] = _value(field["additionalProperties"], entry.get(2, b""))
+        result.setdefault(name, {})[entry.get(1, b"").decode()] = _value(
+            field["additionalProperties"], entry.get(2, b"")
+        )
     elif name != "status":  # always sent, always the server's to say
         value = _value(field, raw)
         if value or isinstance(value, dict) or (field.get("x-keep-zero") and value is not None):

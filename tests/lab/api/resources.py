@@ -60,7 +60,9 @@ def _plural(kind: str) -> str:
     return name + "s"
 
 
-def _native(group_version: str, kind: str, plural: str = "", *, short: str = "", subresources: str = "", **rules) -> Resource:
+def _native(
+    group_version: str, kind: str, plural: str = "", *, short: str = "", subresources: str = "", **rules
+) -> Resource:
     """A namespaced resource that the API server itself defines."""
     group, _slash, version = group_version.rpartition("/")
     rules.setdefault("namespaced", True)
@@ -125,8 +127,12 @@ _RESOURCES = (
     _review(_AUTHORIZATION, "SubjectAccessReview"),
     _review(_AUTHENTICATION, "TokenReview"),
     _review(_AUTHENTICATION, "SelfSubjectReview", since=(4, 15)),
-    _native("image.openshift.io/v1", "ImageStream", short="is", subresources="status", categories=_ALL, generation=True),
-    _native("apps.openshift.io/v1", "DeploymentConfig", short="dc", subresources="status", categories=_ALL, generation=True),
+    _native(
+        "image.openshift.io/v1", "ImageStream", short="is", subresources="status", categories=_ALL, generation=True
+    ),
+    _native(
+        "apps.openshift.io/v1", "DeploymentConfig", short="dc", subresources="status", categories=_ALL, generation=True
+    ),
     _native("build.openshift.io/v1", "BuildConfig", short="bc", categories=_ALL),
     _native("user.openshift.io/v1", "User", namespaced=False),
     _native("project.openshift.io/v1", "Project", namespaced=False, verbs=("get", "list", "watch")),
@@ -157,7 +163,7 @@ _RESOURCES = (
 
 
 def parse_version(version: str) -> tuple[int, int]:
-    """"4.16" or "4.16.30" as (4, 16). Raises ValueError for a version the lab cannot pretend to be."""
+    """ "4.16" or "4.16.30" as (4, 16). Raises ValueError for a version the lab cannot pretend to be."""
     major, minor = (int(part) for part in version.split(".")[:2])
     if not FIRST_SERVED <= (major, minor) <= LAST_SERVED:
         raise ValueError(f"the lab can pretend OpenShift 4.8 to 4.21, not {version}")

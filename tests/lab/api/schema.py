@@ -84,7 +84,11 @@ def check(resource: Resource, obj: dict) -> list[Cause]:
     """The rules of a custom resource that an object breaks."""
     schema = shapes.of(resource)
     wrong = [
-        Cause(path, f'Invalid value: "{found}": {path} in body must be of type {wanted}: "{found}"', "FieldValueTypeInvalid")
+        Cause(
+            path,
+            f'Invalid value: "{found}": {path} in body must be of type {wanted}: "{found}"',
+            "FieldValueTypeInvalid",
+        )
         for path, wanted, found in type_errors(schema, obj)
     ]
     wrong += _broken_rules(schema, obj, "")
@@ -118,7 +122,7 @@ def _broken_text_rules(schema: Schema, value: str, path: str) -> list[Cause]:
         message = f'Unsupported value: "{value}": supported values: {supported}'
         wrong.append(Cause(path, message, "FieldValueNotSupported"))
     if "pattern" in schema and not _matcher(schema["pattern"]).search(value):
-        wrong.append(Cause(path, f'Invalid value: "{value}": {path} in body should match \'{schema["pattern"]}\''))
+        wrong.append(Cause(path, f"Invalid value: \"{value}\": {path} in body should match '{schema['pattern']}'"))
     if len(value) < schema.get("minLength", 0):
         least = schema["minLength"]
         wrong.append(Cause(path, f'Invalid value: "{value}": {path} in body should be at least {least} chars long'))
@@ -185,7 +189,9 @@ _EXPRESSIONS: dict[str, tuple[Expression, ...]] = {
     "images.config.openshift.io": (
         (
             "spec.registrySources",
-            lambda obj: not {"blockedRegistries", "allowedRegistries"} <= _within(obj, "spec", "registrySources").keys(),
+            lambda obj: (
+                not {"blockedRegistries", "allowedRegistries"} <= _within(obj, "spec", "registrySources").keys()
+            ),
             'Invalid value: "object": Only one of blockedRegistries or allowedRegistries may be set',
         ),
     ),

@@ -23,8 +23,8 @@ _FIELDS_OF = {
     "pods": "spec.nodeName spec.restartPolicy spec.schedulerName spec.serviceAccountName spec.hostNetwork status.phase "
     "status.podIP status.nominatedNodeName",
     "events": "involvedObject.kind involvedObject.namespace involvedObject.name involvedObject.uid "
-    "involvedObject.apiVersion involvedObject.resourceVersion involvedObject.fieldPath reason reportingComponent source "
-    "type",
+    "involvedObject.apiVersion involvedObject.resourceVersion involvedObject.fieldPath reason reportingComponent "
+    "source type",
     "secrets": "type",
     "namespaces": "status.phase",
     "nodes": "spec.unschedulable",
@@ -111,5 +111,7 @@ def _text(obj: dict, path: list[str]) -> str:
     if path == ["source"] and isinstance(value, dict):
         value = value.get("component")
     if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "false" if path[-1] in ("unschedulable", "hostNetwork") else ""}[value]
+        return {True: "true", False: "false", None: "false" if path[-1] in ("unschedulable", "hostNetwork") else ""}[
+            value
+        ]
     return str(value)

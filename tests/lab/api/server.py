@@ -17,7 +17,20 @@ from collections.abc import MutableMapping
 
 from aiohttp import web
 
-from . import access, admission, bodies, discovery, housekeeping, routes, schema, selectors, shapes, streams, table, writes
+from . import (
+    access,
+    admission,
+    bodies,
+    discovery,
+    housekeeping,
+    routes,
+    schema,
+    selectors,
+    shapes,
+    streams,
+    table,
+    writes,
+)
 from .access import Action, User
 from .errors import Cause, Refusal, bad_request, invalid_options, not_allowed, not_found
 from .resources import Resource, kubernetes_version
@@ -32,7 +45,6 @@ GZIP_FROM = 128 * 1024  # bytes: smaller answers are not worth the time, as the 
 _SHUTDOWN = 1.0  # seconds that open connections get at the end
 # The feature WatchList, by Kubernetes' minor: on in 1.32, off again in 1.33, on since 1.34.
 _WATCH_LIST = (32, 34)
-_RETRY_AFTER = {"Retry-After": "1"}
 
 
 def encode(value: object) -> bytes:
@@ -80,7 +92,8 @@ class Server:
         try:
             return await self._answer(request)
         except Refusal as refusal:
-            return self._json(request, refusal.status(), refusal.code, _RETRY_AFTER if refusal.code == 429 else None)
+            retry = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after else None
+            return self._json(request, refusal.status(), refusal.code, retry)
         except ConnectionResetError:
             return web.Response()  # to nobody: the connection is gone
         except Exception:
@@ -126,14 +139,13 @@ class Server:
                     request.transport.abort()
                 raise ConnectionResetError("the lab was told to drop this connection")
             if fault.status:
-                raise Refusal(fault.status, fault.reason, fault.message)
+                too_many = fault.status == 429  # as fairness between clients answers
+                raise Refusal(fault.status, fault.reason, fault.message, retry_after=1 if too_many else 0)
 
     def _json(self, request: web.Request, body: object, status: int = 200, headers: dict | None = None) -> web.Response:
         return self._bytes(request, encode(body), status, headers)
 
-    def _bytes(
-        self, request: web.Request, body: bytes, status: int = 200, headers: dict | None = None
-    ) -> web.Response:
+    def _bytes(self, request: web.Request, body: bytes, status: int = 200, headers: dict | None = None) -> web.Response:
         headers = {"Cache-Control": "no-cache, private", **(headers or {})}
         if len(body) > GZIP_FROM and "gzip" in request.headers.get("Accept-Encoding", ""):
             body = gzip.compress(body, compresslevel=1)
@@ -265,7 +277,9 @@ class Server:
             timeout=timeout,
         )
         running = Watch(self.store, call.resource, options, self._watch_shape(request, call.resource))
-        response = web.StreamResponse(headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"})
+        response = web.StreamResponse(
+            headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
+        )
         await response.prepare(request)
         self._watches.add(running)
         try:
@@ -287,7 +301,9 @@ class Server:
             field, why = "resourceVersionMatch", "requires setting resourceVersionMatch to NotOlderThan"
         else:
             return
-        raise invalid_options("ListOptions", [Cause(field, f"Forbidden: sendInitialEvents {why}", "FieldValueForbidden")])
+        raise invalid_options(
+            "ListOptions", [Cause(field, f"Forbidden: sendInitialEvents {why}", "FieldValueForbidden")]
+        )
 
     def _watch_shape(self, request: web.Request, resource: Resource):
         include = _table_wanted(request)

@@ -37,7 +37,9 @@ PATTERNS = {
     "source": rf"^\*(?:\.{_DOMAIN})+$|{_REPOSITORY}",
     "management": "^(Managed|Unmanaged|Force|Removed)$",
 }
-_FIELD = re.compile(r"(?P<name>[\w*]+)(?:=(?P<number>\d+))?(?P<required>!?)\s+(?P<type>.+?)(?:\s+=\s+(?P<default>\S+))?")
+_FIELD = re.compile(
+    r"(?P<name>[\w*]+)(?:=(?P<number>\d+))?(?P<required>!?)\s+(?P<type>.+?)(?:\s+=\s+(?P<default>\S+))?"
+)
 _LIST = re.compile(r"\[(?P<item>.*?)(?:\s+by\s+(?P<keys>[\w,]+)|\s+(?P<set>set))?\]")
 _RULED = re.compile(r"(?P<type>\w+)\((?P<rules>[^)]*)\)")
 _INTEGER_RULES = ("minLength", "maxLength", "maxItems")
@@ -89,7 +91,11 @@ class _File:
         if match := _LIST.fullmatch(text):
             schema = {"type": "array", "items": self._type(match["item"])}
             if match["keys"]:
-                return {**schema, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": match["keys"].split(",")}
+                return {
+                    **schema,
+                    "x-kubernetes-list-type": "map",
+                    "x-kubernetes-list-map-keys": match["keys"].split(","),
+                }
             return {**schema, "x-kubernetes-list-type": "set" if match["set"] else "atomic"}
         if text.startswith("{"):
             return {"type": "object", "additionalProperties": self._type(text[1:-1])}

@@ -24,7 +24,14 @@ from .resources import Resource, Table
 
 HISTORY = 20_000  # events kept for watches that start in the past
 _SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # no vowels and no look-alikes, as generated names have
-_SERVER_OWNED = ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
+_SERVER_OWNED = (
+    "uid",
+    "creationTimestamp",
+    "generation",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "selfLink",
+)
 
 Key = tuple[str, str]  # namespace ("" for cluster-wide objects), name
 Callback = Callable[[str, dict], None]
@@ -122,7 +129,9 @@ class Store:
         item = self.item(resource, name, namespace)
         return clone(item.object) if item else None
 
-    def list(self, resource: str, namespace: str | None = None, labels: dict[str, str] | str | None = None) -> list[dict]:
+    def list(
+        self, resource: str, namespace: str | None = None, labels: dict[str, str] | str | None = None
+    ) -> list[dict]:
         """Copies, ordered by namespace and name; `labels` is a mapping or a label selector."""
         wanted = selectors.labels(labels)
         return [clone(item.object) for item in self.items(resource, namespace) if wanted(item.object)]
@@ -186,9 +195,7 @@ class Store:
             new["metadata"]["managedFields"] = clone(fields)
         return self._replace(shelf, stored, new, dry_run)
 
-    def patch(
-        self, resource: str, name: str, merge: dict, namespace: str | None = None, status: bool = False
-    ) -> dict:
+    def patch(self, resource: str, name: str, merge: dict, namespace: str | None = None, status: bool = False) -> dict:
         """Apply a JSON merge patch: None removes, mappings merge, all else replaces."""
         obj = self.get(resource, name, namespace)
         if obj is None:

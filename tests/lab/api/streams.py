@@ -76,7 +76,9 @@ async def send_logs(request: web.Request, runtime: Runtime, pod: dict) -> web.St
     chunks = runtime.logs(pod, container, follow)
     if not follow:
         text = b"".join([chunk async for chunk in chunks])
-        return web.Response(body=_tail(text, query.get("tailLines"), query.get("limitBytes")), content_type="text/plain")
+        return web.Response(
+            body=_tail(text, query.get("tailLines"), query.get("limitBytes")), content_type="text/plain"
+        )
     response = web.StreamResponse(headers={"Content-Type": "text/plain"})
     await response.prepare(request)
     async for chunk in chunks:

@@ -99,6 +99,11 @@ def _node_status(node: dict) -> str:
     return f"{shown},SchedulingDisabled" if node.get("spec", {}).get("unschedulable") else shown
 
 
+def _address(kind: str) -> Callable[[dict], str]:
+    read = _at(f'status.addresses[?(@.type=="{kind}")].address')
+    return lambda node: read(node) or "<none>"
+
+
 def _node_roles(node: dict) -> str:
     prefix = "node-role.kubernetes.io/"
     roles = (label.removeprefix(prefix) for label in node["metadata"].get("labels") or {} if label.startswith(prefix))
@@ -112,6 +117,14 @@ def _newest_tag(stream: dict) -> str | None:
 
 def _of_replicas(have: str, want: str = "spec.replicas") -> Callable[[dict], str]:
     return lambda obj: f"{_at(have)(obj) or 0}/{_at(want)(obj) or 0}"
+
+
+def _trouble(operator: dict) -> str:
+    """The message of an operator that is degraded, progressing or not available, as OpenShift's own server shows it."""
+    for name, healthy in (("Degraded", "False"), ("Progressing", "False"), ("Available", "True")):
+        if _condition(name)(operator) not in (None, healthy):
+            return _at(f'status.conditions[?(@.type=="{name}")].message')(operator) or ""
+    return ""
 
 
 _AGE = Column("Age", _age())
@@ -134,6 +147,11 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("Roles", _node_roles),
         _AGE,
         Column("Version", _at("status.nodeInfo.kubeletVersion")),
+        Column("Internal-IP", _address("InternalIP"), priority=1),
+        Column("External-IP", _address("ExternalIP"), priority=1),
+        Column("OS-Image", _at("status.nodeInfo.osImage"), priority=1),
+        Column("Kernel-Version", _at("status.nodeInfo.kernelVersion"), priority=1),
+        Column("Container-Runtime", _at("status.nodeInfo.containerRuntimeVersion"), priority=1),
     ),
     "events": (
         Column("Last Seen", _age("lastTimestamp")),
@@ -161,7 +179,11 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
     )
     + (_AGE,),
     "jobs.batch": (Column("Completions", _of_replicas("status.succeeded", "spec.completions")), _AGE),
-    "cronjobs.batch": (Column("Schedule", _at("spec.schedule")), Column("Suspend", _at("spec.suspend"), "boolean"), _AGE),
+    "cronjobs.batch": (
+        Column("Schedule", _at("spec.schedule")),
+        Column("Suspend", _at("spec.suspend"), "boolean"),
+        _AGE,
+    ),
     "imagestreams.image.openshift.io": (
         Column("Image Repository", _at("status.dockerImageRepository")),
         Column("Tags", lambda stream: ",".join(tag["tag"] for tag in _at("status.tags")(stream) or [])),
@@ -173,7 +195,7 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("Progressing", _condition("Progressing")),
         Column("Degraded", _condition("Degraded")),
         Column("Since", _age('status.conditions[?(@.type=="Available")].lastTransitionTime'), "date"),
-        Column("Message", lambda obj: _trouble(obj)),
+        Column("Message", _trouble),
     ),
     "clusterversions.config.openshift.io": (
         Column("Version", _at('status.history[?(@.state=="Completed")].version')),
@@ -224,14 +246,6 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         _CUSTOM_AGE,
     ),
 }
-
-
-def _trouble(operator: dict) -> str:
-    """The message of an operator that is degraded, progressing or not available, as OpenShift's own server shows it."""
-    for name, healthy in (("Degraded", "False"), ("Progressing", "False"), ("Available", "True")):
-        if _condition(name)(operator) not in (None, healthy):
-            return _at(f'status.conditions[?(@.type=="{name}")].message')(operator) or ""
-    return ""
 
 
 def table(resource: Resource, objects: Iterable[dict], metadata: dict, include: str, *, headings: bool = True) -> dict:

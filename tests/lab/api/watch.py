@@ -92,7 +92,7 @@ class Watch:
                 yield line
 
     def _event(self, event: Event) -> bytes | None:
-        """One event as this watch sees it: an object that begins to fit the selectors is new, one that ceases is gone."""
+        """One event as this watch sees it: what begins to fit the selectors is new, what ceases to is gone."""
         if self._options.namespace and event.item.object["metadata"].get("namespace") != self._options.namespace:
             return None
         fits = self._options.wanted(event.item.object)
@@ -120,5 +120,7 @@ def revision(text: str | None) -> int | None:
     if not text or text == "0":
         return None
     if not text.isdigit():
-        raise bad_request(f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax')
+        raise bad_request(
+            f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        )
     return int(text)
