@@ -29,6 +29,7 @@ PATCH_SIZE = 32 * 1024 * 1024   # bytes of one PATCH where a registry takes uplo
 MANIFEST_LIMIT = 4 * 1024 * 1024  # the largest manifest that registries accept
 COMMIT_TIMEOUT = 300            # seconds: a registry may hash or copy a whole blob before it answers the last PUT
 MAX_REDIRECTS = 5
+REDIRECTS = (301, 302, 303, 307, 308)
 
 TRANSIENT_STATUSES = (408, 429, 500, 502, 503, 504)
 # Answers to an upload in one PUT by registries (or proxies before them) that take uploads only in parts.
@@ -92,6 +93,7 @@ class Registry:
         self._clock = clock
         self._scheme = "http" if plain else "https"
         self._base = "%s://%s" % (self._scheme, DOCKER_HUB_API if host == DOCKER_HUB else host)
+        self._own = connections.endpoint(self._base)
         self._authentication = registry_auth.Authentication(host, self._fetch, clock, plain)
         self._contact = threading.Lock()
         self._contacted = False
@@ -336,15 +338,14 @@ class Registry:
 
     def _send(self, method, url, headers, authorization, body, timeout):
         """One request; redirects of GET and HEAD are followed, and Authorization stays with this registry's own host."""
-        own = connections.endpoint(self._base)
         for _hop in range(MAX_REDIRECTS + 1):
-            place = connections.endpoint(url)
+            place, target = self._address(url)
             all_headers = dict(headers, **{"User-Agent": USER_AGENT})
-            if authorization and place == own:
+            if authorization and place == self._own:
                 all_headers["Authorization"] = authorization
-            response = self._request(method, place, url, all_headers, body, timeout)
+            response = self._request(method, place, target, all_headers, body, timeout)
             location = response.headers.get("Location")
-            if response.status not in (301, 302, 303, 307, 308) or method not in ("GET", "HEAD") or not location:
+            if response.status not in REDIRECTS or method not in ("GET", "HEAD") or not location:
                 return response
             response.drain()
             url = urllib.parse.urljoin(url, location)
@@ -353,17 +354,22 @@ class Registry:
                                          registry=self.host)
         raise errors.Unreachable("%s redirects in circles." % self.host, registry=self.host)
 
-    def _request(self, method, place, url, headers, body, timeout):
+    def _address(self, url):
+        """(Endpoint, path and query) of a URL; nearly all are our own, and need no parsing."""
+        if url.startswith(self._base + "/"):
+            return self._own, url[len(self._base):]
+        parts = urllib.parse.urlsplit(url)
+        return connections.endpoint(url), (parts.path or "/") + ("?" + parts.query if parts.query else "")
+
+    def _request(self, method, place, target, headers, body=None, timeout=None):
         with self._lock:
             self.requests += 1
-        parts = urllib.parse.urlsplit(url)
-        target = parts.path + ("?" + parts.query if parts.query else "")
         return self._pool.request(method, place, target, headers, body, timeout)
 
     def _fetch(self, url, headers):
         """A token server's (status, body), for Authentication."""
         def attempt(number):
-            response = self._request("GET", connections.endpoint(url), url, dict(headers, **{"User-Agent": USER_AGENT}), None, None)
+            response = self._request("GET", *self._address(url), dict(headers, **{"User-Agent": USER_AGENT}))
             body = response.drain(MANIFEST_LIMIT)
             if response.status in TRANSIENT_STATUSES:
                 name = connections.display(response.place)
