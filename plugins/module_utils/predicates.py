@@ -10,6 +10,11 @@ from __future__ import annotations
 
 MACHINE_CONFIG = "machineconfiguration.openshift.io/"
 
+# The moment at which this collection paused a pool. A pool without it was paused by somebody else and stays so.
+PAUSED_BY_US = "disconnected.openshift/paused"
+# The pools without which the machine-config operator does not call itself well: that of the masters.
+_REQUIRED = "operator.machineconfiguration.openshift.io/required-for-upgrade"
+
 # Two words of the kubelet for one trouble, taken in turns.
 _SAME_TROUBLE = {"ErrImagePull": "ImagePullBackOff"}
 # What a container waits for while all goes well.
@@ -135,6 +140,25 @@ def progressing(obj):
     return _with_reason("progressing", found) if found.get("status") == "True" else None
 
 
+def paused_by_us(obj):
+    """When this collection paused the pool, or None. An annotation left on a pool that was resumed by hand counts."""
+    return (obj["metadata"].get("annotations") or {}).get(PAUSED_BY_US)
+
+
+def awaits_pools(obj, pools):
+    """Is the ClusterOperator Degraded only because the masters' pool is in our window, or on its way to an update?
+
+    The machine-config operator calls itself Degraded (RequiredPoolsFailed) some seconds after a required pool is paused
+    with a change pending, and takes it back only when the last node of that pool is updated.
+    """
+    if (obj["metadata"]["name"] != "machine-config" or not holds(obj, "Available")
+            or condition(obj, "Degraded").get("reason") != "RequiredPoolsFailed" or not holds(obj, "Degraded")):
+        return False
+    required = [pool for pool in pools if _REQUIRED in (pool["metadata"].get("labels") or {})]
+    return any(paused_by_us(pool) or not (holds(pool, "Updated") or pool["spec"].get("paused")) for pool in required
+               ) and not any(holds(pool, "Degraded") for pool in pools)
+
+
 def pool(obj):
     """Why a MachineConfigPool's nodes do not have, or may not get, its configuration."""
     if holds(obj, "RenderDegraded"):
@@ -170,15 +194,29 @@ PREDICATES = {"Pod": pod, "Node": node, "ClusterOperator": cluster_operator, "Ma
 def problems(objects):
     """The troubles of many documents as dicts kind, namespace, name, reason, sorted; pods also name their workload."""
     found = []
+    pools = _pools(objects)
     for obj in objects:
         reason = PREDICATES[obj["kind"]](obj)
-        if reason:
+        if reason and not (obj["kind"] == "ClusterOperator" and awaits_pools(obj, pools)):
             entry = {"kind": obj["kind"], "namespace": obj["metadata"].get("namespace", ""),
                      "name": obj["metadata"]["name"], "reason": reason}
             if obj["kind"] == "Pod":
                 entry["workload"] = workload(obj)
             found.append(entry)
     return sorted(found, key=lambda entry: (entry["kind"], entry["namespace"], entry["name"]))
+
+
+def at_work(objects):
+    """[{name, reason}] of the ClusterOperators that are busy, or wait for what is under way."""
+    pools = _pools(objects)
+    operators = [obj for obj in objects if obj["kind"] == "ClusterOperator"]
+    busy = [(obj, progressing(obj) or (awaits_pools(obj, pools) and "waiting for the pool of the masters"))
+            for obj in operators]
+    return [{"name": obj["metadata"]["name"], "reason": reason} for obj, reason in busy if reason]
+
+
+def _pools(objects):
+    return [obj for obj in objects if obj["kind"] == "MachineConfigPool"]
 
 
 def compare(before, now):

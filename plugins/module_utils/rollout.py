@@ -13,10 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import machine_config
-from .predicates import annotation, condition, holds
-
-# The moment at which this collection paused a pool. A pool without it was paused by somebody else and stays so.
-PAUSED_BY_US = "disconnected.openshift/paused"
+from .predicates import annotation, condition, holds, paused_by_us
 
 FAILED_STATES = ("Degraded", "Unreconcilable")
 
@@ -36,11 +33,6 @@ def members(pools, nodes):
         if names and labels.get("kubernetes.io/os") != "windows":
             belonging[min(names, key=lambda name: ({"master": 0, "worker": 2}.get(name, 1), name))].append(node)
     return belonging
-
-
-def paused_by_us(pool):
-    """When this collection paused the pool, or None. An annotation left on a pool that was resumed by hand counts."""
-    return (pool["metadata"].get("annotations") or {}).get(PAUSED_BY_US)
 
 
 def rendered_name(pool):

@@ -108,7 +108,10 @@ gone_problems:
   elements: dict
   sample: []
 progressing:
-  description: Cluster operators that are at work, which is no problem in itself, as C(name) and C(reason).
+  description:
+    - Cluster operators that are at work, which is no problem in itself, as C(name) and C(reason).
+    - Among them is C(machine-config) while it calls itself Degraded only because the pool of the masters is paused by
+      M(disconnected.openshift.machine_config_rollout), or is being updated.
   returned: always
   type: list
   elements: dict
@@ -179,8 +182,7 @@ def look(cluster, before):
         "problems": problems,
         "new_problems": new,
         "gone_problems": gone,
-        "progressing": [{"name": obj["metadata"]["name"], "reason": predicates.progressing(obj)}
-                        for obj in objects if obj["kind"] == "ClusterOperator" and predicates.progressing(obj)],
+        "progressing": predicates.at_work(objects),
         "counts": {kind: sum(obj["kind"] == kind for obj in objects) for _api_version, kind in KINDS},
     }
 

@@ -516,7 +516,7 @@ def pause(observer, _params, check_mode):
     """Pause the pools that are not paused, each with the note that it was us."""
     before = observer.pools()
     chosen = [pool for pool in before if not pool["spec"].get("paused")]
-    body = {"metadata": {"annotations": {rollout.PAUSED_BY_US: observer.time()}}, "spec": {"paused": True}}
+    body = {"metadata": {"annotations": {predicates.PAUSED_BY_US: observer.time()}}, "spec": {"paused": True}}
     write = _patched if check_mode else functools.partial(_pause_one, observer.cluster)
     return _switched(before, {pool["metadata"]["name"]: write(pool, body) for pool in chosen})
 
@@ -524,8 +524,8 @@ def pause(observer, _params, check_mode):
 def resume(observer, params, check_mode):
     """Resume the pools that we paused, once one update of each node is enough."""
     before = observer.pools()
-    chosen = [pool for pool in before if rollout.paused_by_us(pool)]
-    body = {"metadata": {"annotations": {rollout.PAUSED_BY_US: None}}, "spec": {"paused": False}}
+    chosen = [pool for pool in before if predicates.paused_by_us(pool)]
+    body = {"metadata": {"annotations": {predicates.PAUSED_BY_US: None}}, "spec": {"paused": False}}
     after = {pool["metadata"]["name"]: _patched(pool, body) for pool in chosen}
     if check_mode or not chosen:
         return dict(_switched(before, after), late="")
@@ -614,7 +614,7 @@ def _switched(before, after):
 
 def _row(pool):
     return {"name": pool["metadata"]["name"], "rendered": rollout.rendered_name(pool),
-            "paused": bool(pool["spec"].get("paused")), "paused_by_us": bool(rollout.paused_by_us(pool))}
+            "paused": bool(pool["spec"].get("paused")), "paused_by_us": bool(predicates.paused_by_us(pool))}
 
 
 # --- waited ------------------------------------------------------------------------------------------------------

@@ -133,6 +133,38 @@ def test_pod_disruption_budget(status, reason):
     assert predicates.pod_disruption_budget({"status": status}) == reason
 
 
+REQUIRED = {"operator.machineconfiguration.openshift.io/required-for-upgrade": ""}
+OURS = {predicates.PAUSED_BY_US: "2026-03-01T10:00:00Z"}
+
+
+def masters(paused=False, annotations=None, **states):
+    pool = conditions("MachineConfigPool", "master", annotations, {"paused": paused}, **states)
+    pool["metadata"]["labels"] = REQUIRED
+    return pool
+
+
+@pytest.mark.parametrize("pool, waits", [
+    (masters(paused=True, annotations=OURS, Updated="True"), True),
+    (masters(Updated="False", Updating="True"), True),  # resumed, and it says so until its last node is updated
+    (masters(paused=True, Updated="False"), False),  # somebody else's pause is what is wrong
+    (masters(Updated="False", Degraded="True"), False),
+    (masters(Updated="True"), False),
+])
+def test_the_operator_that_waits_for_the_masters_is_no_failure(pool, waits):
+    operator = conditions("ClusterOperator", "machine-config", Available="True", Degraded=("True", "RequiredPoolsFailed"))
+    named = [entry["name"] for entry in predicates.problems([operator, pool])]
+    assert ("machine-config" in named) is not waits
+    assert predicates.at_work([operator, pool]) == (
+        [{"name": "machine-config", "reason": "waiting for the pool of the masters"}] if waits else [])
+
+
+@pytest.mark.parametrize("name, reason", [("machine-config", "MachineConfigDaemonFailed"), ("dns", "RequiredPoolsFailed")])
+def test_another_failure_in_the_window_is_one(name, reason):
+    operator = conditions("ClusterOperator", name, Available="True", Degraded=("True", reason))
+    window = masters(paused=True, annotations=OURS, Updated="True")
+    assert name in [entry["name"] for entry in predicates.problems([operator, window])]
+
+
 def test_problems_are_listed_in_a_stable_order():
     objects = [conditions("Node", "w1"), owned("DaemonSet", "node-ca", phase="Failed", name="node-ca-1"), pod()]
     assert predicates.problems(objects) == [

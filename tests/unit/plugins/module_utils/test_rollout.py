@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.disconnected.openshift.plugins.module_utils import rollout
+from ansible_collections.disconnected.openshift.plugins.module_utils import predicates, rollout
 from ansible_collections.disconnected.openshift.plugins.module_utils.machine_config import Effects
 from ansible_collections.disconnected.openshift.tests.unit import rollouts
 from ansible_collections.disconnected.openshift.tests.unit.rollouts import node, pool
@@ -53,7 +53,7 @@ class TestBlockers:
         assert "oc patch machineconfigpool/worker" in found[0].remedy
 
     def test_a_pool_that_an_earlier_run_of_ours_paused_is_none(self):
-        paused = pool("worker", paused=True, annotations={rollout.PAUSED_BY_US: "2026-03-01T10:00:00Z"})
+        paused = pool("worker", paused=True, annotations={predicates.PAUSED_BY_US: "2026-03-01T10:00:00Z"})
         assert not rollout.blockers(paused, [])
 
     def test_nodes_that_hold_the_others_back(self):
@@ -168,7 +168,7 @@ class TestStanding:
         paused = pool("worker", rendered="rendered-worker-2", paused=True)
         failure = rollout.standing(paused, self.NODES, []).failure
         assert "worker is paused: 2 of its 2 nodes" in failure and "oc patch" in failure
-        paused["metadata"]["annotations"][rollout.PAUSED_BY_US] = "2026-03-01T10:00:00Z"
+        paused["metadata"]["annotations"][predicates.PAUSED_BY_US] = "2026-03-01T10:00:00Z"
         assert "state=resumed" in rollout.standing(paused, self.NODES, []).failure
 
     def test_a_paused_pool_whose_nodes_have_it_all_is_done(self):

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("openshift")
 
-from ansible_collections.disconnected.openshift.plugins.module_utils import errors, rollout  # noqa: E402
+from ansible_collections.disconnected.openshift.plugins.module_utils import errors, predicates  # noqa: E402
 from ansible_collections.disconnected.openshift.plugins.modules import machine_config_rollout  # noqa: E402
 from ansible_collections.disconnected.openshift.tests.unit import fake_module, rollouts  # noqa: E402
 from ansible_collections.disconnected.openshift.tests.unit.fake_cluster import (  # noqa: E402
@@ -275,7 +275,7 @@ class TestPausedAndResumed:
         assert result["changed"]
         for name in ("master", "worker"):
             assert pool(cluster, name)["spec"]["paused"] is True
-            assert pool(cluster, name)["metadata"]["annotations"] == {rollout.PAUSED_BY_US: "2026-03-01T10:00:00Z"}
+            assert pool(cluster, name)["metadata"]["annotations"] == {predicates.PAUSED_BY_US: "2026-03-01T10:00:00Z"}
         assert result["diff"]["before"]["worker"] == {"paused": False}
         assert result["diff"]["after"]["worker"] == {"paused": True}
 
@@ -289,7 +289,7 @@ class TestPausedAndResumed:
     def test_a_pool_that_was_paused_before_stays_so_after_resuming(self):
         cluster = cluster_of(paused=True)
         self.pause(cluster)
-        assert rollout.PAUSED_BY_US not in pool(cluster)["metadata"]["annotations"]
+        assert predicates.PAUSED_BY_US not in pool(cluster)["metadata"]["annotations"]
         _observer, result = self.resume(cluster)
         assert [(entry["name"], entry["paused"]) for entry in result["pools"]] == [("master", False), ("worker", True)]
         assert cluster.writes == [("patch", "MachineConfigPool", "master")] * 2
