@@ -13,6 +13,10 @@ from __future__ import annotations
 import base64
 import json
 
+# Ansible strikes out every occurrence of a masked text, in whatever word: a password "y" would turn "yet" into
+# "********et", and the holes that it leaves tell more of a short secret than silence does.
+SHORTEST_MASKED = 4
+
 try:
     from ansible.module_utils.secrets import register_secret
 except ImportError:  # before ansible-core 2.22
@@ -21,12 +25,16 @@ except ImportError:  # before ansible-core 2.22
 
 
 def protect(module, *values):
-    """Keep `values` (str; None and "" are skipped) and their encoded forms out of all the module says."""
+    """Keep `values` (str; None and "" are skipped) and their encoded forms out of all the module says.
+
+    Forms shorter than SHORTEST_MASKED are left: no message of ours holds one, and masking them garbles every sentence.
+    """
     for value in values:
         if value:
             for form in forms(value):
-                module.no_log_values.add(form)
-                register_secret(form)
+                if len(form) >= SHORTEST_MASKED:
+                    module.no_log_values.add(form)
+                    register_secret(form)
 
 
 def forms(value):

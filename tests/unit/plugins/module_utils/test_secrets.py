@@ -37,3 +37,9 @@ def test_all_values_are_protected_and_registered(module, monkeypatch):
     monkeypatch.setattr(secrets, "register_secret", registered.append)
     secrets.protect(module, "one-secret", None, "two-secret")
     assert {"one-secret", "two-secret"} < module.no_log_values == set(registered)
+
+
+def test_a_text_that_other_words_consist_of_is_not_masked(module):
+    """A password "y" would turn "yet" into "********et". Its base64 form is long enough to be told from words."""
+    secrets.protect(module, "y", "ab")
+    assert module.no_log_values == {"eQ==", "YWI="}
