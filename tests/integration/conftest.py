@@ -87,8 +87,7 @@ class Lab:
         """Runs a playbook by FQCN, or by path, against this lab, as its administrator unless told otherwise."""
         record = self.directory / "record.jsonl"
         record.unlink(missing_ok=True)
-        environment = dict(
-            self.env,
+        environment = dict(self.env) | dict(
             ANSIBLE_COLLECTIONS_PATH=str(ROOT / ".collections"),
             ANSIBLE_CALLBACK_PLUGINS=str(ROOT / "tests/integration/callback"),
             ANSIBLE_CALLBACKS_ENABLED="record",
@@ -96,8 +95,7 @@ class Lab:
             ANSIBLE_NOCOLOR="1",
             ANSIBLE_LOCALHOST_WARNING="0",
             K8S_AUTH_KUBECONFIG=str(self.directory / "kubeconfig"),
-            **(env or {}),
-        )
+        ) | (env or {})
         argv = [str(BIN / "ansible-playbook"), str(playbook), "-e", "@%s" % (self.directory / "vars.yml"), *arguments]
         if variables:
             argv += ["-e", json.dumps(variables)]

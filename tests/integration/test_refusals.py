@@ -91,11 +91,11 @@ def test_a_cordoned_node(lab):
 
 def test_a_degraded_node(lab):
     node = lab.facts["nodes"][-1]
-    lab.command("faults", "degrade", node)
+    lab.command("faults", "degraded", "node=" + node, "reason=disk on fire")
     try:
-        refused(lab, "disconnected.openshift.convert", node)
+        refused(lab, "disconnected.openshift.convert", node, "disk on fire")
     finally:
-        lab.command("faults", "recover", node)
+        lab.command("faults", "clear")
 
 
 def test_another_policy_for_the_same_source(lab):
