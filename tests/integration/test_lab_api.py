@@ -426,6 +426,36 @@ def test_discovery_agrees_with_itself(api):
         assert api.call("GET", f"/openapi/v3/{path}").code == 200
 
 
+def test_older_clients_get_openapi_as_protobuf(api):
+    asked = {"Accept": "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"}
+    with urllib.request.urlopen(api.request("GET", "/openapi/v2", headers=asked), context=api.tls, timeout=20) as answer:
+        assert answer.headers["Content-Type"] == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+        document = answer.read()
+    assert document.startswith(b"\x0a\x032.0")
+    assert b"io.openshift.config.v1.ImageDigestMirrorSet" in document and b"fieldValidation" in document
+
+
+def test_typed_clients_send_protobuf(api):
+    metadata = b"\x0a\x05typed"
+    body = b"\x0a" + bytes([len(metadata)]) + metadata + b"\x12\x06\x0a\x01k\x12\x01v"
+    about = b"\x0a\x02v1\x12\x09ConfigMap"
+    envelope = b"\x0a" + bytes([len(about)]) + about + b"\x12" + bytes([len(body)]) + body
+    answer = api.call("POST", MAPS, b"k8s\x00" + envelope, kind="application/vnd.kubernetes.protobuf")
+    assert answer.code == 201
+    assert (answer.body["metadata"]["name"], answer.body["data"]) == ("typed", {"k": "v"})
+
+
+def test_a_workload_is_scaled(api):
+    path = "/apis/apps/v1/namespaces/default/deployments"
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "quay.io/a/b"}]}}
+    spec = {"selector": {"matchLabels": {"a": "b"}}, "template": template}
+    body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "scaled"}, "spec": spec}
+    assert api.call("POST", path, body).body["spec"]["replicas"] == 1
+    scaled = api.call("PATCH", f"{path}/scaled/scale", {"spec": {"replicas": 3}}, kind=MERGE_PATCH).body
+    assert scaled["kind"] == "Scale" and scaled["status"]["selector"] == "a=b"
+    assert api.call("GET", f"{path}/scaled").body["spec"]["replicas"] == 3
+
+
 # Being watched, and misbehaving
 
 

@@ -23,6 +23,8 @@ from . import (
     bodies,
     discovery,
     housekeeping,
+    openapi_protobuf,
+    patch,
     routes,
     schema,
     selectors,
@@ -32,7 +34,7 @@ from . import (
     writes,
 )
 from .access import Action, User
-from .errors import Cause, Refusal, bad_request, invalid_options, not_allowed, not_found
+from .errors import Cause, Refusal, bad_request, invalid_options, not_allowed, not_found, unsupported_media_type
 from .resources import Resource, kubernetes_version
 from .routes import TRUE, Call
 from .store import Item, Store
@@ -164,8 +166,9 @@ class Server:
             body = encode(discovery.aggregated(known, form, core=path == "/api"))
             kind = f"application/json;g=apidiscovery.k8s.io;v={form};as=APIGroupDiscoveryList"
             return web.Response(body=body, headers={"Content-Type": kind})
-        if path == "/openapi/v2" and "application/json" not in accept and "protobuf" in accept:
-            raise Refusal(406, "NotAcceptable", "only the following media types are accepted: application/json")
+        if path == "/openapi/v2" and openapi_protobuf.ASKED_FOR in accept:
+            body = openapi_protobuf.encode(discovery.openapi_v2(known))
+            return web.Response(body=body, headers={"Content-Type": openapi_protobuf.MEDIA_TYPE})
         answer = {
             "/version": lambda: discovery.version(known),
             "/api": lambda: discovery.core_versions(request.host),
@@ -405,6 +408,13 @@ class Server:
     async def _eviction_of(self, request: web.Request, call: Call, user: User) -> web.Response:
         body, intent = await self._body(request, call), self._intent(request)
         return self._json(request, writes.evict(self.store, call, body, intent), 201)
+
+    async def _scale_of(self, request: web.Request, call: Call, user: User) -> web.Response:
+        intent = self._intent(request)
+        change = None if call.verb == "get" else await self._body(request, call)
+        if change is not None and (not isinstance(change, dict) or request.content_type == patch.JSON):
+            raise unsupported_media_type("the lab changes a Scale by a merge patch or as a whole")
+        return self._json(request, writes.scale(self.store, call, change, intent))
 
     async def _proxy_of(self, request: web.Request, call: Call, user: User) -> web.Response:
         self._item(call)

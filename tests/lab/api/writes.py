@@ -189,6 +189,28 @@ def _stored(store: Store, call: Call) -> dict:
     return item.object
 
 
+def scale(store: Store, call: Call, change: dict | None, intent: Intent) -> dict:
+    """The Scale of a workload; with a change to it (a whole Scale, or a merge patch), the workload gets its replicas."""
+    obj = _stored(store, call)
+    replicas = ((change or {}).get("spec") or {}).get("replicas")
+    if replicas is not None:
+        new = clone(obj)
+        new["spec"]["replicas"] = replicas
+        new["metadata"]["resourceVersion"] = (change.get("metadata") or {}).get("resourceVersion")
+        ownership.record_update(call.resource, intent.manager, obj, new, "scale")
+        obj = store.update(call.resource.key, new, dry_run=intent.dry_run)
+    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    labels = (obj["spec"].get("selector") or {}).get("matchLabels") or {}
+    selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {key: obj["metadata"][key] for key in kept if key in obj["metadata"]},
+        "spec": {"replicas": obj["spec"].get("replicas", 1)},
+        "status": {"replicas": obj.get("status", {}).get("replicas", 0), "selector": selector},
+    }
+
+
 # Deleting
 
 
