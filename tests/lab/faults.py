@@ -50,7 +50,7 @@ class Faults:
             active = self.active()
             return {
                 "active": active,
-                "known": [] if active else [(name, text) for name, (_, text) in self._table.items()],
+                "known": [] if active else [(name, text) for name, (_act, text) in self._table.items()],
             }
         name, *rest = words
         if name not in self._table or not all("=" in word for word in rest):

@@ -141,7 +141,7 @@ class Shelf:
                 "created": CREATED,
                 "config": {"Env": ["PATH=/usr/bin:/bin"], "Labels": labels or {}},
                 "rootfs": {"type": "layers", "diff_ids": [each.diff_id for each in layers]},
-                "history": [{"created": CREATED, "created_by": "lab"} for _ in layers],
+                "history": [{"created": CREATED, "created_by": "lab"} for _layer in layers],
             }
         )
         manifest = {

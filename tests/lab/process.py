@@ -175,7 +175,7 @@ def _spawn(settings: Settings) -> int:
 
 def _wait_until_ready(descriptor: int) -> bool:
     """Whether the other end of the pipe says so in time; False as soon as it is closed without a word."""
-    readable, _, _ = select.select([descriptor], [], [], START_TIMEOUT)
+    readable = select.select([descriptor], [], [], START_TIMEOUT)[0]
     said = os.read(descriptor, len(_READY)) if readable else b""
     os.close(descriptor)
     return said == _READY

@@ -47,8 +47,9 @@ class Settings:
     directory: Path = CHECKOUT / ".lab"
 
     @classmethod
-    def from_environment(cls, environ=os.environ) -> Settings:
+    def from_environment(cls, environ=None) -> Settings:
         """LAB_VERSION (4.16 or 4.16.30), LAB_NODES, LAB_SPEED, LAB_DIR; raises BadSetting."""
+        environ = os.environ if environ is None else environ
         return cls(
             release_version=_release_version(environ.get("LAB_VERSION") or "4.16"),
             nodes=_node_count(environ.get("LAB_NODES") or "6"),

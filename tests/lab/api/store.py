@@ -355,7 +355,7 @@ def merge_patch(target, patch):
 
 def _name(metadata: dict) -> None:
     if not metadata.get("name") and metadata.get("generateName"):
-        suffix = "".join(secrets.choice(_SUFFIX_ALPHABET) for _ in range(5))
+        suffix = "".join(secrets.choice(_SUFFIX_ALPHABET) for _position in range(5))
         metadata["name"] = metadata["generateName"][:58] + suffix
 
 

@@ -109,7 +109,7 @@ class Daemons:
             for action in plan.actions:
                 await self._act(name, action, target)
         except UpdateFailed:
-            self._write_files(name, new, old)
+            self._write_files(name, old=new, new=old)
             raise
         wanted = annotation(self.nodes.get(name), context.DESIRED_CONFIG)
         if wanted != target:

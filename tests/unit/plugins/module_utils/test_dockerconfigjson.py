@@ -120,8 +120,7 @@ class TestCredentials:
 
     def test_bytes_that_are_not_utf_8_survive(self):
         doc = {"auths": {"quay.io": {"auth": base64.b64encode(b"user:p\xffw").decode()}}}
-        user, password = dockerconfigjson.credentials(doc, "quay.io/a")
-        assert dockerconfigjson.entry(user, password) == doc["auths"]["quay.io"]
+        assert dockerconfigjson.entry(*dockerconfigjson.credentials(doc, "quay.io/a")) == doc["auths"]["quay.io"]
 
     def test_none(self):
         assert dockerconfigjson.credentials(document(), "quay.io/a") is None

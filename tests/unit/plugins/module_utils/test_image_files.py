@@ -25,7 +25,7 @@ class Response:
     def read(self, _amount):
         piece = self.pieces.pop(0) if self.pieces else b""
         if isinstance(piece, Exception):
-            raise piece
+            raise piece  # pylint: disable=raising-bad-type
         return piece
 
     def close(self):

@@ -225,7 +225,7 @@ class TestWaited:
         observer = observer_of(cluster, rows)
         observer.clock.calls = [
             (15, lambda: cluster.refuse("list", "MachineConfigPool", errors.Unreachable("connection refused"))),
-            (30, lambda: cluster._refused.clear())]
+            (30, cluster._refused.clear)]
         result = machine_config_rollout.wait_for(observer, options(), False)
         assert observer.clock.now() >= end and result["rollouts"] == 1
 
@@ -408,6 +408,17 @@ class TestForecast:
         result = self.forecast(cluster_of())
         assert (result["changed"], result["changes"], result["rollouts"], result["blockers"]) == (False, [], 0, [])
         assert result["summary"] == ["Pool master (1 node): nothing changes.", "Pool worker (2 nodes): nothing changes."]
+
+    def test_settled_is_only_what_needs_neither_writing_nor_waiting(self):
+        assert self.forecast(cluster_of())["settled"]
+        assert not self.forecast(cluster_of(), mirror_sets=[mirror_set()])["settled"]
+        assert not self.forecast(cluster_of(mirror_set()))["settled"]  # it is there, and on no node yet
+        window = pool(cluster_of(), "worker")
+        window["spec"]["paused"] = True
+        window["metadata"]["annotations"] = {predicates.PAUSED_BY_US: "2026-03-01T10:00:00Z"}
+        assert not self.forecast(cluster_of(window))["settled"]
+        window["metadata"]["annotations"] = {}  # an administrator's pause is nothing of ours to end
+        assert self.forecast(cluster_of(window))["settled"]
 
     def test_mirrors_and_credentials(self):
         cluster = cluster_of()
