@@ -211,11 +211,25 @@ def test_no_token_is_anonymous(api):
      'pods "p" is forbidden: User "viewer" cannot get resource "pods/exec" in API group "" in the namespace "default"'),
     ("viewer", "DELETE", f"{IDMS}/x",
      'cannot delete resource "imagedigestmirrorsets" in API group "config.openshift.io" at the cluster scope'),
+    ("nobody", "GET", "/apis/no.such/v1/things", 'things.no.such is forbidden: User "nobody" cannot list'),
     ("nobody", "GET", POOLS, "machineconfigpools.machineconfiguration.openshift.io is forbidden"),
 ])
 def test_forbidden(api, user, method, path, message):
     answer = api.call(method, path, user=user)
     assert answer.code == 403 and message in answer.message
+
+
+def test_what_is_not_served_is_not_found(api):
+    missing = api.call("GET", "/apis/config.openshift.io/v1/things")
+    assert (missing.code, missing.message) == (404, "the server could not find the requested resource")
+    assert api.call("GET", "/apis/no.such/v1/things").body == "404 page not found\n"
+    assert api.call("GET", f"{MAPS}/a/status").code == 404
+    assert api.call("GET", "/api/v1/namespaces/default/nodes").code == 404
+
+
+def test_a_body_may_be_three_mebibytes(api):
+    answer = api.call("POST", MAPS, config_map("big", {"k": "x" * (3 << 20)}))
+    assert (answer.code, answer.message) == (413, "Request entity too large: limit is 3145728")
 
 
 def test_the_viewer_reads_all_but_secrets(api):
@@ -428,7 +442,8 @@ def test_discovery_agrees_with_itself(api):
 
 def test_older_clients_get_openapi_as_protobuf(api):
     asked = {"Accept": "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"}
-    with urllib.request.urlopen(api.request("GET", "/openapi/v2", headers=asked), context=api.tls, timeout=20) as answer:
+    request = api.request("GET", "/openapi/v2", headers=asked)
+    with urllib.request.urlopen(request, context=api.tls, timeout=20) as answer:
         assert answer.headers["Content-Type"] == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
         document = answer.read()
     assert document.startswith(b"\x0a\x032.0")

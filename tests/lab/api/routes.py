@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .access import Action
-from .errors import no_such_path, not_allowed
+from .errors import not_allowed
 from .resources import Resource, Table
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -34,6 +34,13 @@ class Call:
         r = self.resource
         return Action(verb, r.group, r.plural, self.subresource, self.namespace, self.name)
 
+    def served(self, table: Table) -> bool:
+        """Whether this version has the resource, the subresource, and either in a namespace."""
+        known = table.at(self.resource.group, self.resource.version, self.resource.plural)
+        if known is None or (self.namespace and not known.namespaced and known.key != "namespaces"):
+            return False
+        return not self.subresource or self.subresource in known.subresources
+
     @property
     def key(self) -> str:
         """The resource for counting: "pods", "pods/exec"."""
@@ -41,7 +48,11 @@ class Call:
 
 
 def parse(table: Table, method: str, path: str, query: Mapping[str, str]) -> Call | None:
-    """The call behind a path, None for a path that is no resource's; 404 for a resource that is not served."""
+    """The call behind a path, None for a path that is no resource's.
+
+    A call on what is not served says so (`served`): whether that may be asked is decided first. 405 for a method that
+    no resource has there.
+    """
     steps = path.strip("/").split("/")
     if steps[:2] == ["api", "v1"]:
         group, version, rest = "", "v1", steps[2:]
@@ -54,15 +65,9 @@ def parse(table: Table, method: str, path: str, query: Mapping[str, str]) -> Cal
     namespace = ""
     if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in ("status", "finalize"):
         namespace, rest = rest[1], rest[2:]
-    if group and not any((resource.group, resource.version) == (group, version) for resource in table):
-        return None
-    resource = table.at(group, version, rest[0])
+    resource = table.at(group, version, rest[0]) or Resource(group, version, rest[0], "", namespaced=bool(namespace))
     name = rest[1] if len(rest) > 1 else ""
     subresource = rest[2] if len(rest) > 2 else ""
-    if resource is None or (subresource and subresource not in resource.subresources):
-        raise no_such_path()
-    if namespace and not resource.namespaced:
-        raise no_such_path()
     if resource.key == "namespaces":
         namespace = name
     verb = _verb(method, name, query)

@@ -34,7 +34,16 @@ from . import (
     writes,
 )
 from .access import Action, User
-from .errors import Cause, Refusal, bad_request, invalid_options, not_allowed, not_found, unsupported_media_type
+from .errors import (
+    Cause,
+    Refusal,
+    bad_request,
+    invalid_options,
+    no_such_path,
+    not_allowed,
+    not_found,
+    unsupported_media_type,
+)
 from .resources import Resource, kubernetes_version
 from .routes import TRUE, Call
 from .store import Item, Store
@@ -69,7 +78,7 @@ class Server:
     # Life
 
     async def start(self, tls: ssl.SSLContext, port: int = 0, host: str = "127.0.0.1") -> None:
-        app = web.Application(client_max_size=bodies.LIMIT + 1)
+        app = web.Application(client_max_size=0)  # bodies.read has the limit, and the answer to it
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN)
         await self._runner.setup()
@@ -105,20 +114,18 @@ class Server:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         agent = request.headers.get("User-Agent", "")
-        call, missing = None, None
-        try:
-            call = routes.parse(self.store.table, request.method, request.path, request.query)
-        except Refusal as refusal:
-            missing = refusal
+        call = routes.parse(self.store.table, request.method, request.path, request.query)
         seen = self._seen(request, call, agent)
         self.stats.count(seen)
         await self._misbehave(request, seen)
         user = access.authenticate(self.tokens, request.headers.get("Authorization"))
         action = call.action if call else Action(request.method.lower(), path=request.path)
-        if missing is None and not access.allowed(self.store, user, action):
+        if not access.allowed(self.store, user, action):
             raise access.forbidden(user, action)
-        if missing or call is None:
-            return self._about(request, missing)
+        if call is None:
+            return self._about(request)
+        if not call.served(self.store.table):
+            return self._not_served(call)
         handler = getattr(self, f"_{call.subresource}_of", None) if call.subresource else None
         if handler is None:
             handler = getattr(self, f"_{call.verb}", None)
@@ -156,7 +163,12 @@ class Server:
 
     # What is no resource
 
-    def _about(self, request: web.Request, missing: Refusal | None) -> web.Response:
+    def _not_served(self, call: Call) -> web.Response:
+        if discovery.resource_list(self.store.table, call.resource.group, call.resource.version) is None:
+            return _no_page()
+        raise no_such_path()
+
+    def _about(self, request: web.Request) -> web.Response:
         known, path, steps = self.store.table, request.path.rstrip("/"), request.path.strip("/").split("/")
         if path in ("/healthz", "/livez", "/readyz"):
             return web.Response(text="ok")
@@ -186,11 +198,7 @@ class Server:
             body = discovery.group(known, steps[1])
         elif steps[0] == "apis" and len(steps) == 3:
             body = discovery.resource_list(known, steps[1], steps[2])
-        if body is None and missing is None:
-            return web.Response(status=404, text="404 page not found\n")
-        if body is None:
-            raise missing
-        return self._json(request, body)
+        return _no_page() if body is None else self._json(request, body)
 
     # Reading
 
@@ -250,7 +258,7 @@ class Server:
 
     def _page(self, resource: Resource, found: list[Item], query) -> tuple[list[Item], dict]:
         """One page of a list, and the list's metadata. A page's token names the place after which the next begins."""
-        at, total = self.store.revision, len(found)
+        at = self.store.revision
         limit = int(query.get("limit") or 0)
         if token := query.get("continue"):
             at, after = _read_continue(token)
@@ -262,7 +270,6 @@ class Server:
             if not query.get("labelSelector") and not query.get("fieldSelector"):
                 metadata["remainingItemCount"] = len(found) - limit
             found = found[:limit]
-        log.debug("%s: %d of %d", resource.key, len(found), total)
         return found, metadata
 
     async def _watch(self, request: web.Request, call: Call, user: User) -> web.StreamResponse:
@@ -420,9 +427,7 @@ class Server:
         self._item(call)
         query = {key: request.query.getall(key) for key in request.query}
         text = self.runtime.node_logs(call.name, call.rest, query)
-        if text is None:
-            return web.Response(status=404, text="404 page not found\n")
-        return web.Response(text=text)
+        return _no_page() if text is None else web.Response(text=text)
 
     async def _token_of(self, request: web.Request, call: Call, user: User) -> web.Response:
         body = await self._body(request, call)
@@ -432,6 +437,11 @@ class Server:
         self.tokens[token] = User(f"system:serviceaccount:{call.namespace}:{call.name}", groups)
         status = {"token": token, "expirationTimestamp": "2099-01-01T00:00:00Z"}
         return self._json(request, {**(body if isinstance(body, dict) else {}), "status": status}, 201)
+
+
+def _no_page() -> web.Response:
+    """What is said of a path that nobody answers for."""
+    return web.Response(status=404, text="404 page not found\n")
 
 
 def _selected(call: Call, query) -> selectors.Test:

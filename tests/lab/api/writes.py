@@ -131,7 +131,6 @@ def _replace(store: Store, call: Call, old: dict, new: dict, intent: Intent, *, 
     resource = call.resource
     if call.subresource == "status":
         new = {**new, "spec": old["spec"]} if "spec" in old else new
-        _drop_status_unknowns(resource, new)
     elif resource.has_status:
         new["status"] = old.get("status")
         if new["status"] is None:
@@ -144,10 +143,6 @@ def _replace(store: Store, call: Call, old: dict, new: dict, intent: Intent, *, 
         ownership.record_update(resource, intent.manager, old, new, call.subresource)
     write = store.update_status if call.subresource == "status" else store.update
     return write(resource.key, new, dry_run=intent.dry_run)
-
-
-def _drop_status_unknowns(resource: Resource, obj: dict) -> None:
-    schema.prune(shapes.of(resource), obj, keep_nulls=resource.custom)
 
 
 def _decode(resource: Resource, obj: dict, intent: Intent) -> None:
@@ -190,7 +185,7 @@ def _stored(store: Store, call: Call) -> dict:
 
 
 def scale(store: Store, call: Call, change: dict | None, intent: Intent) -> dict:
-    """The Scale of a workload; with a change to it (a whole Scale, or a merge patch), the workload gets its replicas."""
+    """The Scale of a workload; a change to it, a whole Scale or a merge patch, sets the workload's replicas."""
     obj = _stored(store, call)
     replicas = ((change or {}).get("spec") or {}).get("replicas")
     if replicas is not None:
