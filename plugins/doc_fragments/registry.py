@@ -11,16 +11,16 @@ class ModuleDocFragment:
 options:
   auth_file:
     description:
-      - Path of the file with the registries' credentials, in the form of C(~/.docker/config.json) or of a pull secret, on
-        the host where the module runs.
-      - Entries are found as CRI-O, podman and skopeo find them. The key with the longest path that matches wins, and a key
-        that ends with a slash matches nothing.
+      - Path of the file with the registries' credentials, in the form of C(~/.docker/config.json) or of a pull
+        secret, on the host where the module runs.
+      - Entries are found as CRI-O, podman and skopeo find them. The key with the longest path that matches wins, and
+        a key that ends with a slash matches nothing.
       - Without it registries are talked to without credentials.
     type: path
   ca_files:
     description:
-      - Paths of files with CA certificates in PEM form, on the host where the module runs. They are trusted besides the
-        host's own CAs. Certificates are always verified.
+      - Paths of files with CA certificates in PEM form, on the host where the module runs. They are trusted besides
+        the host's own CAs. Certificates are always verified.
     type: list
     elements: path
     default: []
@@ -30,11 +30,12 @@ options:
     default: ""
   plain_http:
     description:
-      - Registries, C(host:port), that are talked to without TLS. It is for tests and measurements with a registry on the very
-        host where the module runs. Credentials are then sent in the clear.
+      - Registries, C(host:port), that are talked to without TLS. It is for tests and measurements with a registry on
+        the very host where the module runs. Credentials are then sent in the clear.
     type: list
     elements: str
     default: []
 notes:
-  - The registries are reached through the proxy in the environment variables E(HTTPS_PROXY) and E(NO_PROXY), if these are set.
+  - The registries are reached through the proxy in the environment variables E(HTTPS_PROXY) and E(NO_PROXY), if these
+    are set.
 """

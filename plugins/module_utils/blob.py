@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the disconnected.openshift maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Blobs as streams: verified while they pass, resumed where a connection broke, cut into parts where a registry wants that."""
+"""Blobs as streams: verified while they pass, resumed where a connection broke, cut into parts where that is wanted."""
 from __future__ import annotations
 
 import hashlib
@@ -80,7 +80,8 @@ class Blob:
                 return chunk
             self._response.close()
             self._response = None
-        raise failure or wait.Transient(self._corrupt("it ends after %d of %d bytes" % (self._received, self._descriptor.size)))
+        ended = "it ends after %d of %d bytes" % (self._received, self._descriptor.size)
+        raise failure or wait.Transient(self._corrupt(ended))
 
     def _open(self):
         self._response = self._registry.open_blob(self._repository, self._descriptor.digest, self._received)
@@ -97,9 +98,9 @@ class Blob:
             raise self._corrupt("its bytes have the digest %s" % digest)
 
     def _corrupt(self, problem):
-        host = self._registry.host
-        return errors.Corrupt("%s/%s: blob %s is damaged: %s." % (host, self._repository, self._descriptor.digest, problem),
-                              registry=host, repository=self._repository)
+        host, repository = self._registry.host, self._repository
+        return errors.Corrupt("%s/%s: blob %s is damaged: %s." % (host, repository, self._descriptor.digest, problem),
+                              registry=host, repository=repository)
 
 
 class Parts:

@@ -24,11 +24,12 @@ Endpoint = namedtuple("Endpoint", "scheme host port")
 Proxy = namedtuple("Proxy", "host port headers")
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+CONNECT_TIMEOUT = 15  # seconds
 # Verification results of OpenSSL (x509_vfy.h) and what to do about each.
 TLS_REMEDIES = {
     9: "Its certificate is not valid yet. Check the clocks of this host and of the registry.",
     10: "A certificate of its chain has expired. Renew it, and check this host's clock.",
-    18: "Its certificate is self-signed and not among the given CA files. Give that certificate, or its CA, as a CA file.",
+    18: "Its certificate is self-signed, and not among the given CAs. Give that certificate, or its CA, as a CA file.",
     19: "Its chain ends in a CA that is not trusted. Give the certificate of that CA as a CA file.",
     20: "The CA that issued its certificate is not trusted. Give that CA's certificate as a CA file, and have the "
         "registry send its intermediate certificates.",
@@ -83,8 +84,8 @@ def tls_context(ca_files=(), ca_content=""):
 def bypasses_proxy(host, port, no_proxy):
     """True if `host` is to be reached directly: loopback, or covered by `no_proxy` as curl and Go read it.
 
-    no_proxy is a comma-separated list of `*`, names (which cover their subdomains, with or without a leading dot), names
-    with a port, IP addresses and networks in CIDR form.
+    no_proxy is a comma-separated list of `*`, names (which cover their subdomains, with or without a leading dot),
+    names with a port, IP addresses and networks in CIDR form.
     """
     address = ip_address(host)
     if host == "localhost" or (address is not None and address.is_loopback):
@@ -141,11 +142,13 @@ def explain(problem, name):
         remedy = TLS_REMEDIES.get(problem.verify_code, "OpenSSL says: %s." % problem.verify_message)
         return unusable(name, "The TLS certificate of %s is not accepted." % name, remedy)
     if isinstance(problem, ssl.SSLError) and problem.reason == "WRONG_VERSION_NUMBER":
-        return unusable(name, "%s does not speak TLS on this port." % name, "Check the port; registries are reached by https only.")
+        return unusable(name, "%s does not speak TLS on this port." % name,
+                        "Check the port; registries are reached by https only.")
     if isinstance(problem, socket.gaierror) and problem.errno != socket.EAI_AGAIN:
         return unusable(name, "The name of %s is unknown." % name, "Check its spelling and this host's DNS.")
     if str(problem).startswith("Tunnel connection failed"):  # http.client's only word for a proxy's refusal
-        return unusable(name, "The proxy refuses to connect to %s." % name, "Check HTTPS_PROXY, its credentials and NO_PROXY.")
+        return unusable(name, "The proxy refuses to connect to %s." % name,
+                        "Check HTTPS_PROXY, its credentials and NO_PROXY.")
     return wait.Transient(failure(errors.Unreachable, "%s cannot be reached: %s." % (name, cause(problem)),
                                   "Check host and port, the network between, and HTTPS_PROXY.", registry=name))
 
@@ -193,13 +196,14 @@ class Response:
         return data
 
     def drain(self, limit=65536):
-        """The body, cut at `limit` bytes. For answers whose body is only an explanation."""
-        data = self.read(limit)
-        if len(data) == limit:
-            self.close()
-        else:
-            while self._connection and self.read(limit):
-                pass
+        """The body, or its first `limit` bytes, or what comes of it. For answers whose body is only an explanation."""
+        data = b""
+        try:
+            while self._connection and len(data) < limit:
+                data += self.read(limit - len(data))
+        except wait.Transient:
+            pass
+        self.close()
         return data
 
     def close(self):
@@ -236,7 +240,7 @@ class Connections:
                 return self._exchange(connection, method, place, target, headers, body, timeout)
             except (OSError, http.client.HTTPException) as problem:
                 connection.close()
-                # A server may close a kept connection at any time; that is no failure as long as the body can be sent again.
+                # A server may close a kept connection at any time: no failure, as long as the body can be sent again.
                 if kept and isinstance(problem, ConnectionError) and (body is None or isinstance(body, bytes)):
                     continue
                 raise explain(problem, display(place))
@@ -263,15 +267,18 @@ class Connections:
 
     def _open(self, place):
         if place.scheme == "http":
-            return http.client.HTTPConnection(place.host, place.port, timeout=self._timeout)
+            return http.client.HTTPConnection(place.host, place.port, timeout=CONNECT_TIMEOUT)
         proxy = proxy_for(place, self._environ)
         if proxy is None:
-            return http.client.HTTPSConnection(place.host, place.port, timeout=self._timeout, context=self._context)
-        connection = http.client.HTTPSConnection(proxy.host, proxy.port, timeout=self._timeout, context=self._context)
+            return http.client.HTTPSConnection(place.host, place.port, timeout=CONNECT_TIMEOUT, context=self._context)
+        connection = http.client.HTTPSConnection(proxy.host, proxy.port, timeout=CONNECT_TIMEOUT, context=self._context)
         connection.set_tunnel(place.host, place.port, headers=proxy.headers)
         return connection
 
     def _exchange(self, connection, method, place, target, headers, body, timeout):
+        if connection.sock is None:
+            connection.connect()
+            connection.sock.settimeout(self._timeout)
         connection.putrequest(method, target)
         for name, value in headers.items():
             connection.putheader(name, value)

@@ -48,7 +48,7 @@ class Crew:
         self._condition = threading.Condition()
 
     def start(self, rank, work, *args):
-        """Have `work(task, *args)` done, a function or a generator function; returns its Task. Tasks may start others."""
+        """The Task of having `work(task, *args)` done, a function or a generator function. Tasks may start others."""
         task = Task(rank, lambda task: work(task, *args))
         with self._condition:
             self._unended += 1
@@ -56,7 +56,7 @@ class Crew:
         return task
 
     def run(self):
-        """Return when every task has ended. What a task raised besides errors.Error is a fault in it, and raised here."""
+        """Return when every task has ended. What one raised besides errors.Error is a fault in it, and raised here."""
         threads = [threading.Thread(target=self._work, daemon=True) for _number in range(self._workers)]
         for thread in threads:
             thread.start()

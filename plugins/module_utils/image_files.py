@@ -38,7 +38,10 @@ class Image:
         return (self.configuration.get("config") or {}).get("Labels") or {}
 
     def read(self, paths):
-        """{path: bytes} of those of `paths` (relative to the root) that exist; stops at the layer that has the last one."""
+        """{path: bytes} of those of `paths` (relative to the root) that exist.
+
+        Stops at the layer that has the last one.
+        """
         wanted = set(paths)
         found = {}
 
@@ -70,13 +73,13 @@ class Image:
                         self._read_member(archive, member, seen, lower, wanted, visit)
             except (tarfile.TarError, zlib.error, EOFError, OSError):
                 unreadable = True
-            while blob.read(BUFFER):  # to the end: a wrong digest is said before anything else, and before anything is believed
+            while blob.read(BUFFER):  # to the end, where a wrong digest is found: before anything is believed
                 pass
         except wait.Transient as transient:
             raise transient.error
         if unreadable:
-            raise errors.InvalidInput("%s/%s: layer %s is no tar archive that can be read here (%s)."
-                                      % (self.registry.host, self.repository, layer.digest, layer.media_type or "type unknown"))
+            place = self.registry.host, self.repository, layer.digest, layer.media_type or "type unknown"
+            raise errors.InvalidInput("%s/%s: layer %s is no tar archive that can be read here (%s)." % place)
         seen.update(lower)
 
     @staticmethod

@@ -52,7 +52,7 @@ class Manifest:
             raise errors.Corrupt("The manifest %s is not a JSON object." % self.digest)
         self.media_type = self.document.get("mediaType") or content_type.partition(";")[0].strip()
         if self.media_type in SCHEMA1_TYPES or self.document.get("schemaVersion") == 1:
-            raise errors.InvalidInput("The image is in the obsolete schema 1 format, which registries no longer accept. "
+            raise errors.InvalidInput("The image is in the obsolete schema 1 format, which registries no longer take. "
                                       "Have its publisher push it again.")
 
     @property
@@ -82,8 +82,8 @@ class Manifest:
 
     def _descriptors(self, entries):
         try:
-            found = [Descriptor(entry["digest"], int(entry["size"]), entry.get("mediaType", ""), entry.get("platform") or {})
-                     for entry in entries if entry]
+            found = [Descriptor(entry["digest"], int(entry["size"]), entry.get("mediaType", ""),
+                                entry.get("platform") or {}) for entry in entries if entry]
         except (KeyError, TypeError, ValueError, AttributeError):
             raise errors.Corrupt("The manifest %s has an entry without digest and size." % self.digest)
         for descriptor in found:

@@ -39,8 +39,8 @@ def release_wishes(reference, release, registry, repository):
     name = "%s-%s" % (release.version, release.architecture)
     wishes = [Wish(reference, target(registry, repository, name), "release", str(reference))]
     for component, pull_specification in release.components:
-        wishes.append(Wish(image_ref.parse(pull_specification), target(registry, repository, "%s-%s" % (name, component)),
-                           "component", str(reference)))
+        place = target(registry, repository, "%s-%s" % (name, component))
+        wishes.append(Wish(image_ref.parse(pull_specification), place, "component", str(reference)))
     return wishes
 
 
@@ -52,9 +52,9 @@ def signature_wish(reference, registry, repository):
 
 
 def catalog_wishes(reference, images, registry, namespace):
-    """(Wishes for an index image (an ImageRef) and the images that its catalog names, what is wrong with the other names).
+    """(Wishes for an index image (an ImageRef) and the images that its catalog names, what is wrong with other names).
 
-    Nothing can ever be pulled by a name that is no reference, so that one such name does not keep a catalog from being used.
+    Nothing can ever be pulled by a name that is no reference: one such name does not keep a catalog from being used.
     """
     wishes = [catalog_wish(reference, "catalog", reference, registry, namespace)]
     problems = []
@@ -108,15 +108,22 @@ def items(wishes, digests):
     """
     found = {}
     for wish in wishes:
-        reference = wish.reference
-        digest = reference.digest or digests.get(str(reference))
-        source = "%s@%s" % (reference.repository, digest) if digest else "%s:%s" % (reference.repository, reference.tag or "latest")
-        item = Item(source, "" if reference.digest else reference.tag or "latest", str(wish.target), wish.kind, wish.origin)
+        item = item_of(wish, digests)
         known = found.setdefault(item.target, item)
         if identity(known) != identity(item):
-            raise errors.Conflict("Two different images are to become %s: %s (of %s) and %s (of %s). Leave one of them out, or "
-                                  "give catalogs another namespace." % (item.target, known.source, known.origin, item.source, item.origin))
+            raise errors.Conflict("Two different images are to become %s: %s (of %s) and %s (of %s). Leave one of them "
+                                  "out, or give catalogs another namespace."
+                                  % (item.target, known.source, known.origin, item.source, item.origin))
     return list(found.values())
+
+
+def item_of(wish, digests):
+    """The Item for one Wish."""
+    reference = wish.reference
+    tag = "" if reference.digest else reference.tag or "latest"
+    digest = reference.digest or digests.get(str(reference))
+    source = reference.repository + ("@" + digest if digest else ":" + tag)
+    return Item(source, tag, str(wish.target), wish.kind, wish.origin)
 
 
 def identity(item):
@@ -127,8 +134,8 @@ def identity(item):
 def mirror_rules(plan):
     """What nodes must be told: [{"source": repository, "mirrors": [repositories], "by": "digest" or "tag"}], sorted.
 
-    Every source has a rule by digest, since whatever runs is pinned to digests sooner or later; a rule by tag is made only
-    for images that were asked for by tag, because nodes are drained for those.
+    Every source has a rule by digest, since whatever runs is pinned to digests sooner or later; a rule by tag is made
+    only for images that were asked for by tag, because nodes are drained for those.
     """
     rules = {}
     for item in plan:
@@ -148,7 +155,8 @@ def catalog_sources(plan):
     name -- the index image's own name, with its tag if another catalog of the plan has the same
     image -- the index on the mirror, by tag; source -- the index as it was asked for
     """
-    catalogs = [(image_ref.parse(item.target), image_ref.parse(item.source), item) for item in plan if item.kind == "catalog"]
+    catalogs = [(image_ref.parse(item.target), image_ref.parse(item.source), item)
+                for item in plan if item.kind == "catalog"]
     names = Counter(source.path.rpartition("/")[2] for _mirrored, source, _item in catalogs)
     found = []
     for mirrored, source, item in catalogs:

@@ -22,6 +22,7 @@ except ImportError:  # a catalog that is all JSON can do without
 
 CONFIGS_LABEL = "operators.operatorframework.io.index.configs.v1"
 DATABASE_LABEL = "operators.operatorframework.io.index.database.v1"
+PACKAGE, CHANNEL, BUNDLE = "olm.package", "olm.channel", "olm.bundle"  # the schemas that are understood
 IGNORE_FILE = ".indexignore"
 READ_SIZE = 1 << 20
 LARGEST_DOCUMENT = 64 << 20
@@ -41,8 +42,8 @@ def directory(labels, reference):
     if labels.get(CONFIGS_LABEL):
         return labels[CONFIGS_LABEL]
     if labels.get(DATABASE_LABEL):
-        raise errors.InvalidInput("%s is an Operator catalog in the SQLite form that was given up in OpenShift 4.11. Give the "
-                                  "file-based catalog of the cluster's version." % reference)
+        raise errors.InvalidInput("%s is an Operator catalog in the SQLite form that was given up in OpenShift 4.11. "
+                                  "Give the file-based catalog of the cluster's version." % reference)
     raise errors.InvalidInput("%s is not an Operator catalog: it has no label %s. Give an index image such as "
                               "registry.redhat.io/redhat/redhat-operator-index:v4.16." % (reference, CONFIGS_LABEL))
 
@@ -73,9 +74,10 @@ class Reader:
         for path in sorted(self._files):
             if ignored(path, self._patterns):
                 continue
-            if isinstance(self._files[path], errors.InvalidInput):
-                raise errors.InvalidInput("%s: /%s/%s: %s" % (self._reference, self._root, path, self._files[path].message))
-            entries += self._files[path]
+            found = self._files[path]
+            if isinstance(found, errors.InvalidInput):
+                raise errors.InvalidInput("%s: /%s/%s: %s" % (self._reference, self._root, path, found.message))
+            entries += found
         if not entries:
             raise errors.InvalidInput("%s: the catalog in /%s is empty." % (self._reference, self._root))
         return summary(entries)
@@ -83,12 +85,13 @@ class Reader:
 
 def summary(entries):
     """The Catalog that entries add up to."""
-    packages = {entry.name: Package(entry.name, entry.default_channel, {}) for entry in entries if entry.schema == "olm.package"}
+    packages = {entry.name: Package(entry.name, entry.default_channel, {})
+                for entry in entries if entry.schema == PACKAGE}
     bundles = {}
     for entry in entries:
-        if entry.schema == "olm.channel" and entry.package in packages:
+        if entry.schema == CHANNEL and entry.package in packages:
             packages[entry.package].channels[entry.name] = entry.entries
-        elif entry.schema == "olm.bundle":
+        elif entry.schema == BUNDLE:
             bundles[entry.name] = Bundle(entry.name, entry.package, entry.images)
     return Catalog(packages, bundles, sorted({image for entry in entries for image in entry.images}))
 
@@ -97,10 +100,11 @@ def essence(document):
     """The Entry of one document."""
     if not isinstance(document, dict):
         raise errors.InvalidInput("a document is not an object.")
-    related = [image.get("image") for image in document.get("relatedImages") or []]
-    return Entry(document.get("schema"), document.get("package"), document.get("name"),
-                 [image for image in [document.get("image"), *related] if image], document.get("defaultChannel"),
-                 [entry.get("name") for entry in document.get("entries") or []] if document.get("schema") == "olm.channel" else [])
+    schema = document.get("schema")
+    images = [document.get("image"), *(image.get("image") for image in document.get("relatedImages") or [])]
+    entries = [entry.get("name") for entry in document.get("entries") or []] if schema == CHANNEL else []
+    return Entry(schema, document.get("package"), document.get("name"), [image for image in images if image],
+                 document.get("defaultChannel"), entries)
 
 
 def documents(stream):
@@ -147,7 +151,8 @@ def json_documents(stream):
         raw = raw[len(text[:position].encode("utf-8")):]
         if not more:
             if failure is not None or raw.strip():
-                raise errors.InvalidInput("it is not JSON: line %d of its last document." % getattr(failure, "lineno", 1))
+                line = getattr(failure, "lineno", 1)
+                raise errors.InvalidInput("it is not JSON: line %d of its last document." % line)
             return
         size = max(READ_SIZE, len(raw))  # an unfinished document is tried again once as much has come as there is
         if len(raw) > LARGEST_DOCUMENT:
@@ -157,8 +162,8 @@ def json_documents(stream):
 def yaml_documents(stream):
     """YAML documents of one file."""
     if yaml is None:
-        raise errors.InvalidInput("it is YAML, which needs PyYAML on the host that plans. Install the package python3-pyyaml "
-                                  "(Red Hat) or python3-yaml (Debian) there.")
+        raise errors.InvalidInput("it is YAML, which needs PyYAML on the host that plans. Install the package "
+                                  "python3-pyyaml (Red Hat) or python3-yaml (Debian) there.")
     try:
         for document in yaml.load_all(stream, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
             if document is not None:

@@ -16,6 +16,7 @@ from collections import defaultdict, namedtuple
 
 from . import errors
 from .connections import failure
+from .registry_answers import login_remedy
 
 Challenge = namedtuple("Challenge", "scheme parameters")
 Token = namedtuple("Token", "text renew_at")
@@ -87,7 +88,7 @@ class Authentication:
         self._lock = threading.Lock()
 
     def header(self, credentials, scopes):
-        """The Authorization header to send, or None while no challenge was met or nothing is known to answer it with."""
+        """The Authorization header to send, or None: no challenge was met, or there is nothing to answer it with."""
         challenge = self._challenge
         if challenge is None:
             return None
@@ -121,8 +122,9 @@ class Authentication:
         url = token_url(challenge, scopes)
         server = urllib.parse.urlsplit(url).netloc.rpartition("@")[2]
         if not url.startswith("https://") and not self._plain:
-            raise failure(errors.Unauthorized, "%s sends its clients to a token server without TLS (%s); credentials do not "
-                          "go there." % (self._name, server), "Correct the registry's token realm.", registry=self._name)
+            raise failure(errors.Unauthorized,
+                          "%s sends its clients to a token server without TLS (%s); credentials do not go there."
+                          % (self._name, server), "Correct the registry's token realm.", registry=self._name)
         status, body = self._fetch(url, {"Authorization": basic(credentials)} if credentials else {})
         token = parse_token(body, self._clock.now()) if status == 200 else None
         if token is not None:
@@ -131,13 +133,6 @@ class Authentication:
             raise failure(errors.Unauthorized, "The token server %s of %s does not accept %s for %s."
                           % (server, self._name, "the credentials" if credentials else "a request without credentials",
                              " and ".join(scopes) or "a login"),
-                          remedy(self._name, credentials), registry=self._name, status=status)
-        raise errors.Unreachable("The token server %s of %s answers %d without a token." % (server, self._name, status),
-                                 registry=self._name, status=status)
-
-
-def remedy(name, credentials):
-    """What to do when a registry says 401."""
-    if credentials:
-        return "Check user and password of the auth file's entry for %s." % name
-    return "Give the auth file an entry for %s (the key is host[:port][/path], without a trailing slash)." % name
+                          login_remedy(self._name, credentials), registry=self._name, status=status)
+        raise errors.Unreachable("The token server %s of %s answers %d without a token."
+                                 % (server, self._name, status), registry=self._name, status=status)

@@ -32,12 +32,12 @@ def parse(files, architecture, reference):
     Raises InvalidInput if it is not a release image, or one that cannot be mirrored faithfully.
     """
     if IMAGE_REFERENCES not in files:
-        raise errors.InvalidInput("%s is not a release image: it has no /%s. Give an image of a release repository such as "
-                                  "quay.io/openshift-release-dev/ocp-release." % (reference, IMAGE_REFERENCES))
+        raise errors.InvalidInput("%s is not a release image: it has no /%s. Give an image of a release repository, "
+                                  "such as quay.io/openshift-release-dev/ocp-release." % (reference, IMAGE_REFERENCES))
     stream = load(files[IMAGE_REFERENCES], IMAGE_REFERENCES, reference)
     if (stream.get("kind"), stream.get("apiVersion")) != ("ImageStream", "image.openshift.io/v1"):
-        raise errors.InvalidInput("%s is not a release image that can be read: its /%s is no ImageStream of image.openshift.io/v1."
-                                  % (reference, IMAGE_REFERENCES))
+        raise errors.InvalidInput("%s is not a release image that can be read: its /%s is no ImageStream of "
+                                  "image.openshift.io/v1." % (reference, IMAGE_REFERENCES))
     version = (stream.get("metadata") or {}).get("name") or ""
     if not VERSION.match(version):
         raise errors.InvalidInput("%s: the release calls itself %r, which is no version." % (reference, version))

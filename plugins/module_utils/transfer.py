@@ -15,8 +15,8 @@ from collections import defaultdict, namedtuple
 from . import connections, errors, image_ref, wait
 from .crew import Crew, raise_first
 
-# One image that is to be at `target` (host/path:tag). `source` is host/path@digest, or host/path:tag while the digest is
-# not known.
+# One image that is to be at `target` (host/path:tag). `source` is host/path@digest, or host/path:tag while no digest is
+# known.
 Order = namedtuple("Order", "source target")
 # status: "present" (it was there), "done" (copied now), "missing" (only looked) or "failed"; reason: why it failed.
 Verdict = namedtuple("Verdict", "source target status reason")
@@ -148,11 +148,11 @@ class Copying:
         self._display = display
         self._clock = clock
         self._lock = threading.Lock()
-        self._tasks = {}                     # what was started, so that nothing is done twice
-        self._places = defaultdict(set)      # (host, digest) -> repositories of that host that hold the blob
-        self._carriers = {}                  # (host, digest) -> the task that brings the blob to that host for the first time
-        self._present = defaultdict(list)    # host -> jobs whose images were there before
-        self._surveys = {}                   # host -> tasks that find out what those images' blobs are
+        self._tasks = {}                   # what was started, so that nothing is done twice
+        self._places = defaultdict(set)    # (host, digest) -> repositories of that host that hold the blob
+        self._carriers = {}                # (host, digest) -> the task that brings the blob to that host first
+        self._present = defaultdict(list)  # host -> jobs whose images were there before
+        self._surveys = {}                 # host -> tasks that find out what those images' blobs are
         for job in present:
             self._present[job.target.host].append(job)
 
@@ -216,7 +216,7 @@ class Copying:
             return self._tasks[key]
 
     def _before_upload(self, task, key, job, descriptor):
-        """Tasks to wait for before a blob is sent that no known repository of the target holds; none: `task` carries it."""
+        """Tasks to wait for before a blob is sent that the target is not known to hold. If none, `task` carries it."""
         carrier = self._carriers.get(key)
         if carrier is not None:
             return [carrier]
@@ -236,8 +236,8 @@ class Copying:
     def _bring(self, job, descriptor, mount_from):
         """Have the target mount a blob, or send it.
 
-        Mounting is asked for even from the very repository that wants the blob: a registry that has it there, from a run
-        that was cut off, answers that it is done; any other answers with the upload that is wanted anyway.
+        Mounting is asked for even from the very repository that wants the blob: a registry that has it there, from a
+        run that was cut off, answers that it is done; any other answers with the upload that is wanted anyway.
         """
         def attempt(number):
             location = job.target.start_upload(job.target_path, descriptor.digest, mount_from)

@@ -9,11 +9,12 @@ short_description: Copy the images of a plan to the mirror registry, and say of 
 description:
   - Asks the mirror registry for every target by one request. What is there with the right digest is not touched; when
     everything is, nothing else happens.
-  - Copies what is missing from registry to registry, all architectures of it, through memory and never through the disk. A
-    layer that several images share travels once. Every digest is computed again on the way.
-  - An image counts as mirrored when the mirror registry has accepted it under its digest. One that fails does not keep the
-    others from being mirrored, and a run that is cut off is finished by the next one.
-  - What fails in a way that may pass, such as an overloaded or unreachable registry, is tried again with growing pauses.
+  - Copies what is missing from registry to registry, all architectures of it, through memory and never through the
+    disk. A layer that several images share travels once. Every digest is computed again on the way.
+  - An image counts as mirrored when the mirror registry has accepted it under its digest. One that fails does not
+    keep the others from being mirrored, and a run that is cut off is finished by the next one.
+  - What fails in a way that may pass, such as an overloaded or unreachable registry, is tried again with growing
+    pauses.
   - Needs nothing but Python on the host where it runs.
 author:
   - The disconnected.openshift maintainers
@@ -29,7 +30,8 @@ attributes:
 options:
   plan:
     description:
-      - The images, as M(disconnected.openshift.mirror_plan) returns them. Exactly one of O(plan) and O(plan_file) is required.
+      - The images, as M(disconnected.openshift.mirror_plan) returns them. Exactly one of O(plan) and O(plan_file) is
+        required.
     type: list
     elements: dict
     suboptions:
@@ -168,11 +170,11 @@ def main():
     try:
         items = read_plan(params["plan_file"]) if params["plan"] is None else params["plan"]
         orders = [transfer.Order(item["source"], item["target"]) for item in items]
-        registries = registry_inputs.connect(module, patience=params["patience"])
-        if module.check_mode:
-            verdicts = transfer.look(orders, registries, params["workers"])
-        else:
-            verdicts = transfer.mirror(orders, registries, params["workers"], 1 + params["retries"])
+        with registry_inputs.connect(module, patience=params["patience"]) as registries:
+            if module.check_mode:
+                verdicts = transfer.look(orders, registries, params["workers"])
+            else:
+                verdicts = transfer.mirror(orders, registries, params["workers"], 1 + params["retries"])
     except errors.Error as error:
         module.fail_json(**error.result())
     result = report(verdicts, registries)
@@ -216,12 +218,15 @@ def complaint(verdicts):
     for verdict in verdicts:
         if verdict.status == "failed":
             struck.setdefault(verdict.reason, []).append(verdict.source)
-    sentences = ["%s: %s" % (", ".join(sources[:NAMED]) + (" and %d more" % (len(sources) - NAMED) if sources[NAMED:] else ""), reason)
-                 for reason, sources in list(struck.items())[:NAMED]]
+    sentences = ["%s: %s" % (named(sources), reason) for reason, sources in list(struck.items())[:NAMED]]
     if len(struck) > NAMED:
         sentences.append("And %d more causes; all images are in failures." % (len(struck) - NAMED))
     count = sum(len(sources) for sources in struck.values())
     return "%d of %d images are not on the mirror registry. %s" % (count, len(verdicts), " ".join(sentences))
+
+
+def named(sources):
+    return ", ".join(sources[:NAMED]) + (" and %d more" % (len(sources) - NAMED) if len(sources) > NAMED else "")
 
 
 if __name__ == "__main__":

@@ -7,13 +7,13 @@ DOCUMENTATION = r"""
 module: mirror_plan
 short_description: List every image that a disconnected cluster needs, and where it goes
 description:
-  - Reads release images and Operator catalogs in their registries and lists each image that they refer to as data, with its
-    source by digest, and its repository and tag on the mirror registry. Nothing is copied.
-  - Repositories and tags on the mirror are those that C(oc adm release mirror) and C(oc adm catalog mirror) choose, so that
-    what these commands have mirrored counts as present.
+  - Reads release images and Operator catalogs in their registries and lists each image that they refer to as data,
+    with its source by digest, and its repository and tag on the mirror registry. Nothing is copied.
+  - Repositories and tags on the mirror are those that C(oc adm release mirror) and C(oc adm catalog mirror) choose,
+    so that what these commands have mirrored counts as present.
   - Includes the Sigstore signature of a release image, if it has one, which clusters from 4.21 on want to see.
-  - Returns with it what the cluster must be told, as rules for M(disconnected.openshift.image_mirror_sets), and the catalog
-    sources that the catalogs become.
+  - Returns with it what the cluster must be told, as rules for M(disconnected.openshift.image_mirror_sets), and the
+    catalog sources that the catalogs become.
 author:
   - The disconnected.openshift maintainers
 extends_documentation_fragment:
@@ -31,7 +31,8 @@ options:
     type: str
     required: true
   release_images:
-    description: Release images, by digest or tag, such as V(quay.io/openshift-release-dev/ocp-release:4.16.30-x86_64).
+    description: >-
+      Release images, by digest or tag, such as V(quay.io/openshift-release-dev/ocp-release:4.16.30-x86_64).
     type: list
     elements: str
     default: []
@@ -42,8 +43,8 @@ options:
   catalogs:
     description:
       - Index images of Operator catalogs, such as V(registry.redhat.io/redhat/redhat-operator-index:v4.16).
-      - The catalog is read from the linux/amd64 image of the index; the index and all that it names are planned for every
-        architecture that they have.
+      - The catalog is read from the linux/amd64 image of the index; the index and all that it names are planned for
+        every architecture that they have.
       - File-based catalogs are read. Those that hold YAML need PyYAML on the host where the module runs.
     type: list
     elements: str
@@ -53,15 +54,16 @@ options:
     type: str
     default: olm
   images:
-    description: Other images, by digest or tag. They keep their path and tag; one by digest alone gets a tag from its name.
+    description: >-
+      Other images, by digest or tag. They keep their path and tag; one by digest alone gets a tag from its name.
     type: list
     elements: str
     default: []
   dest:
     description:
       - Path of a file to write the plan to, as JSON, for O(disconnected.openshift.mirror_images#module:plan_file).
-      - When the file is there and its releases and catalogs are still the same, their contents are taken from it instead of
-        being read again.
+      - When the file is there and its releases and catalogs are still the same, their contents are taken from it
+        instead of being read again.
     type: path
   workers:
     description: How many requests run at a time while tags are looked up.
@@ -98,9 +100,10 @@ plan:
   elements: dict
   contains:
     source:
-      description: Where the image is, by its digest. By its tag if the tag could not be looked up; see RV(unresolved).
+      description: >-
+        Where the image is, by its digest. By its tag if the tag could not be looked up; see RV(unresolved).
       type: str
-      sample: quay.io/openshift-release-dev/ocp-v4.0-art-dev@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+      sample: quay.io/openshift-release-dev/ocp-v4.0-art-dev@sha256:0123456789abcdef...
     source_tag:
       description: The tag by which it was asked for; empty if it was by its digest.
       type: str
@@ -204,7 +207,8 @@ def main():
     )
     try:
         image_ref.check_mirror_registry(module.params["registry"])
-        result = Planner(module).result()
+        with registry_inputs.connect(module) as registries:
+            result = Planner(module, registries).result()
     except errors.Error as error:
         module.fail_json(**error.result())
     module.exit_json(**result)
@@ -213,10 +217,10 @@ def main():
 class Planner:
     """Reads what the options name and makes the plan of it."""
 
-    def __init__(self, module):
+    def __init__(self, module, registries):
         self._module = module
         self._params = module.params
-        self._registries = registry_inputs.connect(module)
+        self._registries = registries
         self._releases = [image_ref.parse(text) for text in self._params["release_images"]]
         self._catalogs = [image_ref.parse(text) for text in self._params["catalogs"]]
         self._images = [image_ref.parse(text) for text in self._params["images"]]
@@ -251,7 +255,7 @@ class Planner:
         return result
 
     def _inputs(self):
-        """What the plan is made from, exactly: when it is the same again, so is the plan but for tags that have moved."""
+        """What the plan is made from, exactly: if it is the same again, so is the plan but for tags that have moved."""
         return {
             "registry": self._params["registry"],
             "release_repository": self._params["release_repository"],

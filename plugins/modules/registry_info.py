@@ -7,8 +7,8 @@ DOCUMENTATION = r"""
 module: registry_info
 short_description: Find out, before any byte moves, whether a registry can take the content of a mirror
 description:
-  - Checks that a mirror registry can be reached, that its TLS certificate is accepted, that the credentials are, and that
-    they have the right to push to the repositories that are planned.
+  - Checks that a mirror registry can be reached, that its TLS certificate is accepted, that the credentials are, and
+    that they have the right to push to the repositories that are planned.
   - Says of everything that is not in order what it is and what to do about it.
   - The right to push is proved by beginning an upload and giving it up again, which leaves nothing behind.
 author:
@@ -36,8 +36,8 @@ options:
     type: str
   repositories:
     description:
-      - Repositories that shall be pushed to, as paths without the registry. Of those under the same first part of the path
-        the deepest is tried, since nesting is what registries restrict.
+      - Repositories that shall be pushed to, as paths without the registry. Of those under the same first part of the
+        path the deepest is tried, since nesting is what registries restrict.
     type: list
     elements: str
     default: []
@@ -47,8 +47,9 @@ options:
       - V(tls) that it answers as a registry and its certificate is accepted.
       - V(auth) that it accepts the credentials, or requests without any if none are given.
       - V(push) that they may push to O(repositories).
-      - V(digest) that it takes an image by digest without a tag, as images of several architectures need. A tiny image is
-        stored in the deepest repository and deleted again; a registry that does not allow that keeps it, untagged.
+      - V(digest) that it takes an image by digest without a tag, as images of several architectures need. A tiny
+        image is stored in the deepest repository and deleted again; a registry that does not allow that keeps it,
+        untagged.
     type: list
     elements: str
     choices: [tls, auth, push, digest]
@@ -131,10 +132,10 @@ def main():
     )
     params = module.params
     try:
-        registries = registry_inputs.connect(module, given_credentials(module), patience=PATIENCE)
-        findings = examine(registries[params["registry"]], params["registry"], params["repositories"],
-                           [check for check in CHECKS if check in params["check"]
-                            and not (check == "digest" and module.check_mode)])
+        checks = [check for check in CHECKS
+                  if check in params["check"] and not (check == "digest" and module.check_mode)]
+        with registry_inputs.connect(module, given_credentials(module), patience=PATIENCE) as registries:
+            findings = examine(registries[params["registry"]], params["registry"], params["repositories"], checks)
     except errors.Error as error:
         module.fail_json(**error.result())
     broken = [finding for finding in findings if not finding["ok"]]
@@ -156,28 +157,29 @@ def given_credentials(module):
 
 def examine(registry, name, repositories, checks):
     """The findings of `checks`, up to the first that makes the rest pointless."""
-    findings = [attempt("name", "", lambda: image_ref.check_mirror_registry(name), "%s can be a mirror's name." % name)]
+    findings = [attempt("name", "", "%s can be a mirror's name." % name, image_ref.check_mirror_registry, name)]
     tried = deepest(repositories)
     for check in checks:
         if not all(finding["ok"] for finding in findings):
             break
         if check == "tls":
-            findings.append(attempt(check, "", lambda: reach(registry), "%s answers, and its certificate is accepted." % name))
+            findings.append(attempt(check, "", "%s answers, and its certificate is accepted." % name, reach, registry))
         elif check == "auth":
-            findings.append(attempt(check, "", lambda: log_in(registry, (tried or [""])[0]), "%s accepts the login." % name))
+            first = tried[0] if tried else ""
+            findings.append(attempt(check, "", "%s accepts the login." % name, log_in, registry, first))
         elif check == "push":
-            findings += [attempt(check, repository, lambda: push(registry, repository), "%s/%s can be pushed to." % (name, repository))
-                         for repository in tried]
+            findings += [attempt(check, path, "%s/%s can be pushed to." % (name, path), push, registry, path)
+                         for path in tried]
         elif tried:
-            findings.append(attempt(check, tried[0], lambda: push_by_digest(registry, tried[0]),
-                                    "%s takes images by digest without a tag." % name))
+            findings.append(attempt(check, tried[0], "%s takes images by digest without a tag." % name,
+                                    push_by_digest, registry, tried[0]))
     return findings
 
 
-def attempt(check, repository, action, praise):
+def attempt(check, repository, praise, action, *args):
     """The finding for one action."""
     try:
-        action()
+        action(*args)
     except errors.Error as error:
         return dict(check=check, repository=repository, ok=False, reason=error.details.get("reason", error.message),
                     remedy=error.details.get("remedy", ""))

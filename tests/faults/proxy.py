@@ -15,6 +15,7 @@ import http.server
 import json
 import re
 import socket
+import socketserver
 import struct
 import threading
 import time
@@ -238,3 +239,57 @@ def corrupt():
 def redirect(url):
     """Send the client elsewhere; `url` is a prefix before the path."""
     return lambda exchange: exchange.answer(307, b"", [("Location", url + exchange.path)])
+
+
+class Tunnel:
+    """A forward proxy that knows only CONNECT. Whatever host is asked for, the connection goes to `port` on loopback.
+
+    `connects` is what was asked, [(authority, Proxy-Authorization)]; with `refuse` every answer is 403.
+    """
+
+    def __init__(self, port, refuse=False):
+        self.connects = []
+        tunnel = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self):
+                authority = self.rfile.readline().split()[1].decode()
+                headers = http.client.parse_headers(self.rfile)
+                tunnel.connects.append((authority, headers.get("Proxy-Authorization")))
+                if refuse:
+                    self.wfile.write(b"HTTP/1.1 403 Forbidden\r\n\r\n")
+                    return
+                with socket.create_connection(("127.0.0.1", port)) as there:
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+                    back = threading.Thread(target=pour, args=(there, self.connection), daemon=True)
+                    back.start()
+                    pour(self.connection, there)
+                    back.join()
+
+        class Listener(socketserver.ThreadingTCPServer):
+            daemon_threads = True
+            block_on_close = False
+
+        self._server = Listener(("127.0.0.1", 0), Handler)
+        self.url = "http://127.0.0.1:%d" % self._server.server_address[1]
+
+    def __enter__(self):
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_failure):
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def pour(source, sink):
+    """Copy bytes from one socket to another until either ends."""
+    try:
+        while True:
+            piece = source.recv(BUFFER)
+            if not piece:
+                break
+            sink.sendall(piece)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass

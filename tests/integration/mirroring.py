@@ -70,13 +70,14 @@ class World:
         """Bytes of all blobs and manifests on the shelf."""
         return sum(len(data) for data in self.shelf._data.values())
 
-    def release(self, count=10):
+    def release(self, count=10, path="ocp/release"):
         """Orders for `count` images of one repository that share three layers and have two of their own."""
         shared = [images.bulk("base-%d" % n, 200_000) for n in range(3)]
         found = [self.shelf.image("release", shared + [images.bulk("own-%d-%d" % (n, m), 20_000) for m in range(2)])
                  for n in range(count)]
         self.put()
-        return [transfer.Order(image.reference, "%s/ocp/release:t%d" % (self.target.host, n)) for n, image in enumerate(found)]
+        return [transfer.Order(image.reference, "%s/%s:t%d" % (self.target.host, path, n))
+                for n, image in enumerate(found)]
 
     def catalog(self, count=8, repositories=4):
         """Orders for `count` two-architecture lists over several repositories, with four layers that all have."""
@@ -85,7 +86,8 @@ class World:
         for n in range(count):
             path = "operands/number-%d" % (n % repositories)
             both = [self.shelf.image(path, shared + [images.bulk("operand-%d-%s" % (n, architecture), 10_000)],
-                                     architecture=architecture) for architecture in ("amd64", "arm64")]
+                                     architecture=architecture)
+                    for architecture in ("amd64", "arm64")]
             index = self.shelf.index(path, both)
             orders.append(transfer.Order(index.reference, "%s/olm/number-%d:t%d" % (self.target.host, n % repositories, n)))
         self.put()
@@ -97,10 +99,18 @@ class World:
 
     def run(self, orders, workers=4, rounds=3, **settings):
         """(verdicts, registries) of mirroring."""
-        registries = self.registries(**settings)
-        verdicts = transfer.mirror(orders, registries, workers, rounds, clock=self.clock)
-        registries.close()
-        return verdicts, registries
+        with self.registries(**settings) as registries:
+            return transfer.mirror(orders, registries, workers, rounds, clock=self.clock), registries
+
+    def digest(self, target, reference=None):
+        """What the mirror has at a target (host/path:tag), or at another reference in its repository."""
+        path, _colon, tag = target.partition("/")[2].partition(":")
+        with self.registries() as registries:
+            return registries[self.target.host].digest(path, reference or tag)
+
+    def look(self, orders):
+        with self.registries() as registries:
+            return [verdict.status for verdict in transfer.look(orders, registries)]
 
     def forget(self):
         self.source.forget()

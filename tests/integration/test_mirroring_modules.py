@@ -11,6 +11,8 @@ import ssl
 import pytest
 
 from mirroring import PASSWORD, USER, auth, htpasswd, world, write_auth
+from ansible_collections.disconnected.openshift.plugins.module_utils import errors
+from ansible_collections.disconnected.openshift.plugins.module_utils.registry import Registries
 from ansible_collections.disconnected.openshift.plugins.modules import mirror_images, mirror_plan, registry_info
 from ansible_collections.disconnected.openshift.tests.unit import fake_module
 from faults import proxy
@@ -276,7 +278,7 @@ def test_no_right_to_push(tmp_path, capsys):
             registry=here.target.host, plain_http=[here.target.host], auth_file=str(auth_file), fail=False,
             repositories=["ocp/release", "olm/x"]))
         assert [(f["repository"], f["ok"]) for f in result["findings"][-2:]] == [("ocp/release", True), ("olm/x", False)]
-        assert "no right to start upload" in result["findings"][-1]["reason"] and "Grant it" in result["findings"][-1]["remedy"]
+        assert "no right to start an upload" in result["findings"][-1]["reason"] and "Grant it" in result["findings"][-1]["remedy"]
 
 
 def test_a_registry_that_takes_nothing_by_digest(tmp_path, capsys):
@@ -329,3 +331,21 @@ def test_mirroring_over_tls_with_a_login(tmp_path, trust, capsys):
         untrusted = fake_module.run(mirror_images, capsys, dict(args, ca_files=[]))
         assert untrusted["failed"] and "is not accepted" in untrusted["msg"]
         assert ssl.OPENSSL_VERSION and PASSWORD not in json.dumps(untrusted)
+
+
+def test_a_registry_beyond_a_proxy(tmp_path, trust):
+    with registry(tmp_path, trust, names=("mirror.example.com",)) as it, proxy.Tunnel(it.port) as tunnel:
+        secret_url = tunnel.url.replace("//", "//user:hidden@")
+
+        def ping(**environ):
+            with Registries(auth("mirror.example.com"), [trust.path], environ=environ, patience=1) as registries:
+                registries["mirror.example.com"].ping("a/b")
+
+        ping(HTTPS_PROXY=secret_url)
+        assert tunnel.connects == [("mirror.example.com:443", "Basic dXNlcjpoaWRkZW4=")]
+        with pytest.raises(errors.Unreachable):
+            ping(HTTPS_PROXY=secret_url, NO_PROXY=".example.com")
+        assert len(tunnel.connects) == 1
+        with proxy.Tunnel(it.port, refuse=True) as closed, pytest.raises(errors.Unreachable) as raised:
+            ping(HTTPS_PROXY=closed.url.replace("//", "//user:hidden@"))
+        assert "The proxy refuses" in raised.value.message and "hidden" not in str(raised.value.result())

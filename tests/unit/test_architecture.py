@@ -26,7 +26,8 @@ PURE = {
     "node_files",
 }
 IO = {
-    "registry", "registry_auth", "registry_inputs", "connections", "blob", "image_files", "transfer", "crew", "oc", "archive", "cluster",
+    "registry", "registry_auth", "registry_answers", "registry_inputs", "connections", "blob", "image_files", "transfer",
+    "crew", "oc", "archive", "cluster",
     "cluster_inputs", "wait", "secrets", "certificates",
 }
 # The formats that I/O may read and write; deciding what to do with them is the modules' business.
