@@ -15,6 +15,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from lab import cluster, content, mco  # noqa: E402
+from lab.api.housekeeping import Housekeeping  # noqa: E402
 from lab.api.store import Store  # noqa: E402
 from lab.clock import Scale  # noqa: E402
 from lab.mco import context, draining  # noqa: E402
@@ -48,7 +49,7 @@ def run(coroutine):
     loop = asyncio.SelectorEventLoop(patience)
     loop.time = lambda: patience.now
     try:
-        return loop.run_until_complete(asyncio.wait_for(coroutine, 20_000))
+        return loop.run_until_complete(asyncio.wait_for(coroutine, 200_000))
     finally:
         loop.close()
 
@@ -159,6 +160,7 @@ async def running(directory, version="4.16.30", nodes=6, pace=None):
     authority.write_text(Authority("public").certificate)
     upstream = Endpoint("localhost:5001", authority, "user", "password", "user", "password")
     store = Store(settings.version)
+    Housekeeping(store)
     cluster.seed(store, settings, content.make(upstream.registry, settings), upstream)
     operator = await mco.start(store, settings, Scale(1.0), pace=pace)
     try:

@@ -13,7 +13,6 @@ import lab_cluster
 import pytest
 
 from lab import cluster, nodefs
-from lab.api.housekeeping import Housekeeping
 from lab.clock import Scale
 from lab.kubelet import Kubelet
 from lab.mco import configs, context
@@ -112,7 +111,6 @@ def play(tmp_path):
     def play(story):
         async def whole():
             async with lab_cluster.running(tmp_path) as made:
-                Housekeeping(made.store)
                 kubelet, keeper = Kubelet(made.store, Scale(1.0), tmp_path / "nodes"), Workloads(made.store, Scale(1.0))
                 kubelet.start()
                 keeper.start()

@@ -11,22 +11,28 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from . import nodefs, payload, workloads
+from . import nodefs, operators, payload, workloads
+from .api import housekeeping
 from .api.resources import kubernetes_version
 from .api.store import Store, now
 from .content import Content, Operator
 from .mco import certs, configs, context, disruption
 from .mco.releases import Release
 from .nodefs import CERTIFICATES, CURRENT_CONFIG
+from .operators import MARKETPLACE
 from .settings import Endpoint, Settings
 from .tls import Authority
 from .workloads import Container, Workload
 
-MARKETPLACE = "openshift-marketplace"
 _ROLE = "node-role.kubernetes.io/"
 _BUILT_IN = "machineconfiguration.openshift.io/mco-built-in"
 _REQUIRED = "operator.machineconfiguration.openshift.io/required-for-upgrade"
-_DEFAULT_SOURCES = ("certified-operators", "community-operators", "redhat-marketplace", "redhat-operators")
+_DEFAULT_SOURCES = {  # the marketplace's own CatalogSources: how they are shown, who publishes them
+    "certified-operators": ("Certified Operators", "Red Hat"),
+    "community-operators": ("Community Operators", "Red Hat"),
+    "redhat-marketplace": ("Red Hat Marketplace", "Red Hat"),
+    "redhat-operators": ("Red Hat Operators", "Red Hat"),
+}
 _SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAm9uZSBvZiB0aGUgbGFiJ3Mgb3duIGtleXMgaXMgcmVhbA== core@lab"
 
 _OPERATORS = (  # the ClusterOperators, with the first minor version that has them
@@ -77,6 +83,22 @@ def seed(store: Store, settings: Settings, content: Content, upstream: Endpoint)
     """Fill an empty store, and the directories of the nodes, with a cluster of that version and size."""
     cluster = _Cluster(store, settings, content, upstream)
     cluster.seed()
+
+
+def default_sources(settings: Settings, content: Content) -> dict[str, dict]:
+    """The specs of the CatalogSources that the marketplace operator keeps by itself; of one the lab has the image."""
+    specs = {}
+    for name, (display, publisher) in _DEFAULT_SOURCES.items():
+        index = f"registry.redhat.io/redhat/{name.removesuffix('s')}-index:v{settings.version}"
+        specs[name] = {
+            "displayName": display,
+            "image": content.catalogs[0] if name == "redhat-operators" else index,
+            "publisher": publisher,
+            "priority": -100,
+            "sourceType": "grpc",
+            "updateStrategy": {"registryPoll": {"interval": "240m"}},
+        }
+    return specs
 
 
 def node_roles(count: int) -> dict[str, tuple[str, ...]]:
@@ -190,7 +212,7 @@ class _Cluster:
             _condition("Available", True, message=f"Done applying {version}"),
             _condition("Failing", False),
             _condition("Progressing", False, message=f"Cluster version is {version}"),
-            _condition("RetrievedUpdates", True),
+            _condition("RetrievedUpdates", True, reason=""),
         ]
         identity = hashlib.md5(b"the lab's cluster").hexdigest()
         cluster_id = "-".join(identity[a:b] for a, b in ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32)))
@@ -384,7 +406,8 @@ class _Cluster:
                 _condition("Degraded", False), _condition("Upgradeable", True),
             ]
             if name == "insights":
-                conditions += [_condition("Disabled", False), _condition("UploadDegraded", False)]
+                upload = "InsightsUploadDegraded" if self.release.minor > 8 else "UploadDegraded"
+                conditions += [_condition("Disabled", False), _condition(upload, False)]
             if name == "machine-config":
                 conditions[0]["message"] = f"Cluster has deployed [{{operator {version}}}]"
                 conditions[1] |= {"message": f"Cluster version is {version}", "reason": ""}
@@ -431,9 +454,10 @@ class _Cluster:
 
     def _budget(self, namespace: str, name: str, labels: dict[str, str]) -> None:
         """All pods but one must stay; a single one may go."""
-        self._create("poddisruptionbudgets.policy", name, namespace, spec={
-            "maxUnavailable": 1, "selector": {"matchLabels": labels},
-        }, status={"disruptionsAllowed": 1, "currentHealthy": 1, "desiredHealthy": 0, "expectedPods": 1, "observedGeneration": 1})
+        spec = {"maxUnavailable": 1, "selector": {"matchLabels": labels}}
+        made = self._create("poddisruptionbudgets.policy", name, namespace, spec=spec)
+        status = {"observedGeneration": made["metadata"]["generation"], **housekeeping.budget(self.store, made)}
+        self.store.update_status("poddisruptionbudgets.policy", made | {"status": status})
 
     def _image_stream(self, name: str) -> None:
         """One of the payload's own image streams, imported again and again from the release's image."""
@@ -461,8 +485,12 @@ class _Cluster:
             ]},
         )
         red_hat, vendor = self.content.catalogs
-        self._catalog(enabled, red_hat, "Red Hat Operators", "Red Hat", managed=True)
-        self._catalog("acme-operators", vendor, "Acme Operators", "Acme", managed=False)
+        annotations = {"operatorframework.io/managed-by": "marketplace-operator"}
+        self._catalog(enabled, default_sources(self.settings, self.content)[enabled], annotations)
+        self._catalog("acme-operators", {
+            "displayName": "Acme Operators", "image": vendor, "publisher": "Acme", "sourceType": "grpc",
+            "updateStrategy": {"registryPoll": {"interval": "60m"}},
+        }, {})
         if "clustercatalogs.olm.operatorframework.io" in self.store.table:
             self._create("clustercatalogs.olm.operatorframework.io", "openshift-redhat-operators", spec={
                 "availabilityMode": "Available", "priority": -100,
@@ -470,30 +498,13 @@ class _Cluster:
             }, status={"conditions": [_condition("Serving", True, reason="Available"), _condition("Progressing", True, reason="Succeeded")]})
         self._installed(self.content.operators[0], enabled)
 
-    def _catalog(self, name: str, image: str, display: str, publisher: str, *, managed: bool) -> None:
-        source = self.store.create("catalogsources.operators.coreos.com", {
-            "metadata": {
-                "name": name, "namespace": MARKETPLACE,
-                "annotations": {"operatorframework.io/managed-by": "marketplace-operator"} if managed else {},
-            },
-            "spec": {
-                "displayName": display, "image": image, "publisher": publisher, "priority": -100, "sourceType": "grpc",
-                "updateStrategy": {"registryPoll": {"interval": "240m" if managed else "60m"}},
-            },
-            "status": {
-                "connectionState": {
-                    "address": f"{name}.{MARKETPLACE}.svc:50051", "lastConnect": now(), "lastObservedState": "READY",
-                },
-                "registryService": {
-                    "port": "50051", "protocol": "grpc", "serviceName": name, "serviceNamespace": MARKETPLACE, "createdAt": now(),
-                },
-            },
-        })
-        container = Container("registry-server", image, self.content.shelf.resolve(image), pull_policy="Always")
-        pod = Workload(MARKETPLACE, name, {"olm.catalogSource": name}, (container,)).template
-        owner = configs.owner_reference(source) | {"controller": False}
-        pod["metadata"] |= {"generateName": f"{name}-", "namespace": MARKETPLACE, "ownerReferences": [owner]}
+    def _catalog(self, name: str, spec: dict, annotations: dict[str, str]) -> None:
+        metadata = {"name": name, "namespace": MARKETPLACE, "annotations": annotations}
+        source = self.store.create(operators.SOURCES, {"metadata": metadata, "spec": spec})
+        self.store.update_status(operators.SOURCES, source | {"status": operators.catalog_status(source, "READY")})
+        pod = operators.catalog_pod(source)
         pod["spec"]["nodeName"] = (self.workers or self.masters)[0]
+        container = Container("registry-server", spec["image"], self.content.shelf.resolve(spec["image"]))
         self.store.create("pods", pod | {"status": workloads.running((container,))})
 
     def _installed(self, operator: Operator, catalog: str) -> None:

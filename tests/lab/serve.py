@@ -21,6 +21,7 @@ from .api.store import Store
 from .clock import Scale
 from .faults import Faults
 from .kubelet import Kubelet
+from .operators import OtherOperators
 from .pull import Images, Puller
 from .registries import Registry
 from .settings import Endpoint, Settings
@@ -84,6 +85,9 @@ async def start(settings: Settings, stack: AsyncExitStack) -> None:
     workloads = Workloads(store, scale)
     workloads.start()
     stack.callback(workloads.stop)
+    others = OtherOperators(store, scale, cluster.default_sources(settings, made), lambda: upstream.running)
+    others.start()
+    stack.callback(others.stop)
     nodes.operator = operator
     nodes.start()
     stack.push_async_callback(nodes.stop)
