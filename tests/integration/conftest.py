@@ -83,24 +83,29 @@ class Lab:
     def node_file(self, node, path):
         return (self.directory / "nodes" / node / "rootfs" / path.lstrip("/")).read_text()
 
-    def playbook(self, playbook, *arguments, env=None, variables=None, timeout=300):
-        """Runs a playbook by FQCN, or by path, against this lab, as its administrator unless told otherwise."""
-        record = self.directory / "record.jsonl"
-        record.unlink(missing_ok=True)
-        environment = dict(self.env) | dict(
+    def environment(self, env=None):
+        """The environment in which a playbook meets this lab, as its administrator unless told otherwise."""
+        return self.env | dict(
             ANSIBLE_COLLECTIONS_PATH=str(ROOT / ".collections"),
             ANSIBLE_CALLBACK_PLUGINS=str(ROOT / "tests/integration/callback"),
             ANSIBLE_CALLBACKS_ENABLED="record",
-            RECORD_FILE=str(record),
+            RECORD_FILE=str(self.directory / "record.jsonl"),
             ANSIBLE_NOCOLOR="1",
             ANSIBLE_LOCALHOST_WARNING="0",
             K8S_AUTH_KUBECONFIG=str(self.directory / "kubeconfig"),
         ) | (env or {})
-        argv = [str(BIN / "ansible-playbook"), str(playbook), "-e", "@%s" % (self.directory / "vars.yml"), *arguments]
-        if variables:
-            argv += ["-e", json.dumps(variables)]
-        done = subprocess.run(argv, env=environment, cwd=self.home, text=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=timeout, check=False)
+
+    def argv(self, playbook, *arguments, variables=None):
+        """The command that runs a playbook, by FQCN or by path, with this lab's variables."""
+        given = ["-e", json.dumps(variables)] if variables else []
+        return [str(BIN / "ansible-playbook"), str(playbook), "-e", "@%s" % (self.directory / "vars.yml"), *arguments, *given]
+
+    def playbook(self, playbook, *arguments, env=None, variables=None, timeout=300):
+        """Runs a playbook to its end."""
+        record = self.directory / "record.jsonl"
+        record.unlink(missing_ok=True)
+        done = subprocess.run(self.argv(playbook, *arguments, variables=variables), env=self.environment(env), cwd=self.home,
+                              text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False)
         tasks = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
         return Run(done.returncode, done.stdout, tasks)
 
