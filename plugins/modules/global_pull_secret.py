@@ -52,6 +52,14 @@ options:
       password:
         description: The user's password or token. The right to pull is enough.
         type: str
+  without:
+    description:
+      - Registries, C(host[:port]), whose entries are to go with O(state=present), whoever they belong to. They are saved
+        first.
+      - With O(state=absent) they are put back.
+    type: list
+    elements: str
+    default: []
   state:
     description:
       - V(present) makes the entries hold these credentials.
@@ -85,17 +93,20 @@ EXAMPLES = r"""
         username: cluster
         password: "{{ vault_mirror_pull_password }}"
 
-- name: Stop reporting to Red Hat, keeping the token for later
+- name: Let the nodes pull from the mirror registry, and stop reporting to Red Hat, keeping the token for later
   disconnected.openshift.global_pull_secret:
     registries:
-      - registry: cloud.openshift.com
-    state: absent
-    force: true
+      - registry: mirror.example.com:5000
+        username: cluster
+        password: "{{ vault_mirror_pull_password }}"
+    without: [cloud.openshift.com]
 
-- name: Put it back
+- name: Undo both
   disconnected.openshift.global_pull_secret:
     registries:
-      - registry: cloud.openshift.com
+      - registry: mirror.example.com:5000
+    without: [cloud.openshift.com]
+    state: absent
 
 - name: Read the pull secret into a private file
   disconnected.openshift.global_pull_secret:
@@ -145,6 +156,7 @@ DISPLACED_NAME = "disconnected-openshift-displaced-registries"
 TYPE = "kubernetes.io/dockerconfigjson"
 KEY = ".dockerconfigjson"
 ADDED = "disconnected.openshift/added-registries"
+REMOVED = object()  # in the place of an entry: there shall be none
 
 
 @dataclass(frozen=True)
@@ -177,11 +189,18 @@ class PullSecret:
         entries = dict(self.entries, **{key: displaced.pop(key)})
         return PullSecret(dict(self.document, auths=entries), self.added - {key}, displaced)
 
+    def forgotten(self, key):
+        """The pull secret as it is, without what was displaced from this key."""
+        return PullSecret(self.document, self.added, {name: entry for name, entry in self.displaced.items() if name != key})
+
 
 def present(secret, wanted):
     """The pull secret with the entries of `wanted`, {key: entry}; None stands for the one from before us."""
     for key, entry in wanted.items():
-        if entry is not None:
+        if entry is REMOVED:
+            document, _changes = dockerconfigjson.remove(secret.document, [key])
+            secret = secret.with_document(document)
+        elif entry is not None:
             document, _changes = dockerconfigjson.merge(secret.document, {key: entry})
             secret = secret.with_document(document)
         elif key in secret.displaced:
@@ -192,11 +211,15 @@ def present(secret, wanted):
     return secret
 
 
-def absent(secret, keys, force):
-    """(pull secret, [warning]) without our part in the entries of `keys`; with `force` without the entries."""
+def absent(secret, wanted, force):
+    """(pull secret, [warning]) without our part in the entries of `wanted`; with `force` without the entries."""
     warnings = []
-    for key in keys:
-        if force or key in secret.added:
+    for key, entry in wanted.items():
+        if entry is REMOVED:
+            if key in secret.displaced:
+                # One that is there again is somebody's own by now.
+                secret = secret.forgotten(key) if key in secret.entries else secret.restored(key)
+        elif force or key in secret.added:
             document, _changes = dockerconfigjson.remove(secret.document, [key])
             secret = secret.with_document(document)
         elif key in secret.displaced and key in secret.entries:
@@ -358,7 +381,7 @@ def export(path, text, check_mode):
 
 
 def wanted_entries(module):
-    """{key: entry or None}, in the order given; warns of each registry that had to be spelt differently."""
+    """{key: entry, None or REMOVED}, in the order given; warns of each registry that had to be spelt differently."""
     wanted = {}
     for item in module.params["registries"]:
         key, warnings = dockerconfigjson.normalise_key(item["registry"])
@@ -368,7 +391,7 @@ def wanted_entries(module):
         wanted[key] = dockerconfigjson.entry(item["username"], item["password"]) if given else None
         if given:
             secrets.protect(module, item["password"], *dockerconfigjson.secrets({"auths": {key: wanted[key]}}))
-    return wanted
+    return dict(wanted, **{dockerconfigjson.normalise_key(name)[0]: REMOVED for name in module.params["without"]})
 
 
 def difference(before, after):
@@ -386,6 +409,7 @@ def main():
             ARGUMENT_SPEC,
             registries=dict(type="list", elements="dict", default=[], required_together=[("username", "password")],
                             options=dict(registry=dict(required=True), username=dict(), password=dict(no_log=True))),
+            without=dict(type="list", elements="str", default=[]),
             state=dict(choices=["present", "absent"], default="present"),
             force=dict(type="bool", default=False),
             identity=dict(),

@@ -259,7 +259,7 @@ def test_whatever_was_made_present_absent_leads_back(before, steps):
         assert {key: secret.entries[key] for key in wanted} == wanted
         assert not set(secret.displaced) & secret.added
     keys = {key for wanted in steps for key in wanted}
-    secret, _warnings = global_pull_secret.absent(secret, keys, force=False)
+    secret, _warnings = global_pull_secret.absent(secret, dict.fromkeys(keys), force=False)
     assert secret == start
 
 
@@ -297,6 +297,36 @@ class TestForce:
         run(cluster, MIRROR, state="absent")
         assert stored(cluster, DISPLACED_NAME) == {"auths": {"cloud.openshift.com": CLOUD}}
         assert stored(cluster)["auths"] == {"quay.io": QUAY, MIRROR: FORMER}
+
+
+class TestWithout:
+    """One state for what comes and what goes, and one way back."""
+
+    GONE = ["cloud.openshift.com"]
+
+    def test_there_and_back_in_one_write_each(self, run, cluster):
+        result = run(cluster, with_credentials(), without=self.GONE)
+        assert result["added"] == [MIRROR] and result["removed"] == ["cloud.openshift.com"]
+        assert stored(cluster)["auths"] == {"quay.io": QUAY, MIRROR: OURS}
+        assert stored(cluster, DISPLACED_NAME) == {"auths": {"cloud.openshift.com": CLOUD}}
+        assert [name for _verb, _kind, name in cluster.writes].count(NAME) == 1
+        assert not run(cluster, with_credentials(), without=self.GONE)["changed"]
+        result = run(cluster, MIRROR, without=self.GONE, state="absent")
+        assert result["added"] == ["cloud.openshift.com"] and result["removed"] == [MIRROR]
+        assert stored(cluster) == document() and stored(cluster, DISPLACED_NAME) is None
+        assert not run(cluster, MIRROR, without=self.GONE, state="absent")["changed"]
+
+    def test_what_was_never_there_does_not_come(self, run):
+        cluster = FakeCluster(infrastructure(), secret({"auths": {"quay.io": QUAY}}))
+        for state in ("present", "absent"):
+            assert not run(cluster, without=self.GONE, state=state)["changed"]
+        assert cluster.writes == []
+
+    def test_one_that_somebody_put_there_since_stays(self, run, cluster):
+        run(cluster, without=self.GONE)
+        cluster.put(secret(document(**{"cloud.openshift.com": FORMER})))
+        run(cluster, without=self.GONE, state="absent")
+        assert stored(cluster)["auths"]["cloud.openshift.com"] == FORMER and stored(cluster, DISPLACED_NAME) is None
 
 
 class TestInterrupted:
