@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -277,14 +275,8 @@ class Kubelet:
             self._log(item.object, container).write(line.encode() + b"\n")
 
     def node_logs(self, node: str, path: str, query: dict[str, list[str]]) -> str | None:
-        """A node's journal as `oc adm node-logs` asks for it, or None for another path."""
-        if path.strip("/") not in ("logs/journal", "logs"):
-            return None
-        try:
-            text = (self._nodes / node / journal.FILE).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return ""
-        return "".join(f"{line}\n" for line in _select(text.splitlines(), query))
+        """What the kubelet's log API says of a node's journal, or None for another path; raises BadQuery."""
+        return journal.answer(self._nodes / node, query) if path.strip("/") == "logs/journal" else None
 
 
 def _fits(pod: dict, node: dict) -> bool:
@@ -347,32 +339,3 @@ def _running(pod: dict, states: dict[str, dict]) -> dict:
 def _ended(pod: dict, states: dict[str, dict], phase: str) -> dict:
     reason = "PodCompleted" if phase == "Succeeded" else "PodFailed"
     return {"phase": phase, "conditions": _conditions(False, reason), "containerStatuses": _statuses(pod, states)}
-
-
-def _select(lines: list[str], query: dict[str, list[str]]) -> list[str]:
-    """The journal's lines that a query of `oc adm node-logs` asks for: unit, pattern, times, and how many."""
-    if units := query.get("unit", []) + query.get("query", []):
-        programs = {unit.removesuffix(".service") for unit in units}
-        lines = [line for line in lines if _program(line) in programs]
-    if patterns := query.get("grep", []) + query.get("pattern", []):
-        flags = re.IGNORECASE if query.get("case-sensitive") == ["false"] else 0
-        lines = [line for line in lines if re.search(patterns[0], line, flags)]
-    if since := query.get("since", query.get("sinceTime")):
-        start = _moment(since[0])
-        lines = [line for line in lines if start is None or (_moment(line.split(" ", 1)[0]) or start) >= start]
-    if count := query.get("tail", query.get("tailLines")):
-        lines = lines[len(lines) - min(int(count[0]), len(lines)) :]
-    return lines
-
-
-def _program(line: str) -> str:
-    """The program of a line: "moment node program[pid]: message"."""
-    return line.split(" ", 3)[2].partition("[")[0] if line.count(" ") > 2 else ""
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.astimezone()

@@ -16,6 +16,7 @@ import os
 import re
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -56,11 +57,15 @@ class Pull:
 
 
 class Puller:
-    """Pulls for all nodes of a lab, a few at a time. `nodes` holds a directory for each node."""
+    """Pulls for all nodes of a lab, a few at a time. `nodes` holds a directory for each node.
 
-    def __init__(self, nodes: Path, scratch: Path) -> None:
+    `looks_first`: as CRI-O up to 1.30, which tries the endpoints once to look at an image and once more to copy it.
+    """
+
+    def __init__(self, nodes: Path, scratch: Path, looks_first: bool = False) -> None:
         self._nodes = nodes
         self._scratch = scratch
+        self._looks_first = looks_first
         self._turn = asyncio.Semaphore(AT_ONCE)
 
     async def pull_all(self, nodes: Iterable[str], images: Iterable[str]) -> list[Pull]:
@@ -76,8 +81,8 @@ class Puller:
                 return await self._pull(self._nodes / node, image, Path(scratch))
 
     async def _pull(self, node: Path, image: str, scratch: Path) -> Pull:
-        rootfs = node / "rootfs"
-        journal.crio(node, f"Pulling image: {image}")
+        rootfs, request = node / "rootfs", str(uuid.uuid4())
+        journal.crio(node, f"Pulling image: {image}", request=request)
         attempts: list[Attempt] = []
         try:
             registries = sources.load(rootfs)
@@ -95,7 +100,10 @@ class Puller:
                 error = await self._copy(rootfs, endpoint, demands, scratch)
             attempts.append(Attempt(endpoint.reference, endpoint.mirror, error))
             if not error:
-                journal.crio(node, f"Pulled image: {endpoint.reference}")
+                if self._looks_first:
+                    for attempt in attempts:
+                        journal.crio(node, f'Trying to access "{attempt.source}"')
+                journal.crio(node, f"Pulled image: {reference}", request=request)
                 return Pull(node.name, image, True, endpoint.reference, endpoint.mirror, "", tuple(attempts))
         return _failed(node, image, tuple(attempts), _all_failed(attempts))
 
@@ -212,7 +220,7 @@ def _verified(endpoint: sources.Source) -> str:
 
 
 def _failed(node: Path, image: str, attempts: tuple[Attempt, ...], error: str) -> Pull:
-    journal.crio(node, f"Failed to pull image {image}: {error}", level="error")
+    journal.kubelet_error(node, "Failed to pull image", err=error, image=image)
     return Pull(node.name, image, False, "", False, error, attempts)
 
 

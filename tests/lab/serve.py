@@ -71,7 +71,7 @@ async def start(settings: Settings, stack: AsyncExitStack) -> None:
     public, own = _endpoint(settings, upstream), _endpoint(settings, mirror)
 
     scale, store = Scale(settings.speed), Store(settings.version)
-    puller = Puller(settings.directory / "nodes", settings.scratch)
+    puller = Puller(settings.directory / "nodes", settings.scratch, looks_first=settings.minor < (4, 18))
     images = Images(puller)
     nodes = Nodes(store, scale, settings.directory / "nodes", images.provide)
     # Served from its first object on, so that what is owned goes with its owner.

@@ -426,8 +426,16 @@ class Server:
     async def _proxy_of(self, request: web.Request, call: Call, user: User) -> web.Response:
         self._item(call)
         query = {key: request.query.getall(key) for key in request.query}
-        text = self.runtime.node_logs(call.name, call.rest, query)
-        return _no_page() if text is None else web.Response(text=text)
+        try:
+            text = self.runtime.node_logs(call.name, call.rest, query)
+        except ValueError as problem:
+            return web.Response(status=400, text=f"{problem}\n")
+        if text is None:
+            return _no_page()
+        response = web.Response(text=text)
+        if request.headers.get("Accept-Encoding") == "gzip":
+            response.enable_compression(web.ContentCoding.gzip)
+        return response
 
     async def _token_of(self, request: web.Request, call: Call, user: User) -> web.Response:
         body = await self._body(request, call)

@@ -44,7 +44,8 @@ class Runtime(Protocol):
 
     def logs(self, pod: dict, container: str, follow: bool) -> AsyncIterator[bytes]: ...
 
-    def node_logs(self, node: str, path: str, query: dict[str, list[str]]) -> str | None: ...
+    def node_logs(self, node: str, path: str, query: dict[str, list[str]]) -> str | None:
+        """None for a path that is no log; raises ValueError for a query that the node refuses."""
 
 
 def container_of(pod: dict, asked: str | None) -> str:
