@@ -248,6 +248,13 @@ changes:
   type: list
   elements: str
   sample: ["ImageDigestMirrorSet disconnected-openshift is created"]
+settled:
+  description:
+    - Whether there is nothing to do and nothing to wait for. Nothing is to change, every node runs the wanted content,
+      and no pool is paused by an earlier V(paused) of this module.
+  returned: with state forecast
+  type: bool
+  sample: false
 blockers:
   description:
     - Everything that stands in the way, with the remedy. Only those with C(refuses) fail the task.
@@ -422,6 +429,8 @@ def forecast(observer, params, _check_mode):
         "drains": sum(pool["nodes"] for pool in foreseen if pool["drain"] and pool["rollouts"]),
         "reboots": sum(pool["nodes"] for pool in foreseen if pool["reboot"] and pool["rollouts"]),
         "changes": changes,
+        "settled": not changes and all(
+            _is_settled(observer, pool, belonging[pool["metadata"]["name"]], target.wanted) for pool in pools),
         "blockers": found,
         "summary": rollout.summary(foreseen) + _side_effects(params["trusted_ca_changes"]),
     }
@@ -430,6 +439,11 @@ def forecast(observer, params, _check_mode):
         raise errors.Conflict("The rollout would not come through, so nothing is begun. %s." % ". ".join(
             "%(kind)s %(name)s %(reason)s. %(remedy)s" % blocker for blocker in refusing), **result)
     return result
+
+
+def _is_settled(observer, pool, members, wanted):
+    """Is the pool in no window of ours, and does every node of it run the wanted content?"""
+    return not predicates.paused_by_us(pool) and rollout.standing(pool, members, _lacks(observer, pool, wanted)).done
 
 
 def _after(present, written, absent):
