@@ -104,16 +104,18 @@ class Blob:
 
 
 class Parts:
-    """Cuts an iterable of bytes at given sizes, without copying more than one chunk."""
+    """Cuts an iterable of bytes at given sizes, without copying more than one chunk. Empty pieces are not expected."""
 
     def __init__(self, chunks):
         self._chunks = iter(chunks)
         self._rest = b""
 
     def next(self, size):
-        """Yield the next `size` bytes in pieces."""
+        """Yield the next `size` bytes in pieces; fewer if there are fewer."""
         while size:
-            piece = self._rest or next(self._chunks)
+            piece = self._rest or next(self._chunks, b"")
+            if not piece:
+                return
             self._rest = piece[size:]
             piece = piece[:size]
             size -= len(piece)

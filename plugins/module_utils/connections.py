@@ -221,9 +221,9 @@ class Response:
 class Connections:
     """Kept-alive connections to any number of hosts, for any number of threads: never more than callers at a time."""
 
-    def __init__(self, context, environ=os.environ, timeout=60):
+    def __init__(self, context, environ=None, timeout=60):
         self._context = context
-        self._environ = environ
+        self._environ = os.environ if environ is None else environ
         self._timeout = timeout
         self._idle = defaultdict(list)
         self._lock = threading.Lock()

@@ -40,6 +40,8 @@ class Crew:
     """Runs tasks on at most `workers` threads, those of the lowest rank first."""
 
     def __init__(self, workers):
+        if workers < 1:
+            raise errors.InvalidInput("Nothing is done by %d workers. Give at least one." % workers)
         self._workers = workers
         self._ready = []
         self._numbers = itertools.count()

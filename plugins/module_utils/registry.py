@@ -10,7 +10,6 @@ holds no credential and no URL (redirects carry signatures).
 from __future__ import annotations
 
 import functools
-import os
 import threading
 import urllib.parse
 
@@ -36,11 +35,12 @@ class Registries:
     auth -- a parsed auth file (dockerconfigjson), looked up as containers/image does
     ca_files, ca_content -- PEM files and PEM text trusted besides the system's roots
     plain_http -- hosts spoken to without TLS: for tests on loopback
-    patience -- seconds for which one request is tried again
+    patience -- seconds for which one request is tried again; timeout -- seconds to wait for a server's next bytes
+    environ -- where the proxy is named, instead of this process's environment
     """
 
     def __init__(self, auth=None, ca_files=(), ca_content="", plain_http=(), patience=30, timeout=60,
-                 clock=wait.SystemClock(), environ=os.environ):
+                 clock=wait.SystemClock(), environ=None):
         self._auth = auth or {"auths": {}}
         self._plain_http = frozenset(plain_http)
         self._patience = patience
@@ -364,9 +364,9 @@ class Registry:
             response.drain()
             url = urllib.parse.urljoin(url, location)
             if self._scheme == "https" and not url.startswith("https://"):
-                raise errors.Unreachable("%s redirects to an address without TLS; nothing is fetched from there."
-                                         % self.host, registry=self.host)
-        raise errors.Unreachable("%s redirects in circles." % self.host, registry=self.host)
+                raise errors.Error("%s redirects to an address without TLS; nothing is fetched from there." % self.host,
+                                   registry=self.host)
+        raise errors.Error("%s redirects in circles." % self.host, registry=self.host)
 
     def _address(self, url):
         """(Endpoint, path and query) of a URL; nearly all are our own, and need no parsing."""

@@ -17,7 +17,7 @@ description:
     pauses.
   - Needs nothing but Python on the host where it runs.
 author:
-  - The disconnected.openshift maintainers
+  - The disconnected.openshift maintainers (!UNKNOWN)
 extends_documentation_fragment:
   - disconnected.openshift.attributes
   - disconnected.openshift.registry

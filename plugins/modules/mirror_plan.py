@@ -15,7 +15,7 @@ description:
   - Returns with it what the cluster must be told, as rules for M(disconnected.openshift.image_mirror_sets), and the
     catalog sources that the catalogs become.
 author:
-  - The disconnected.openshift maintainers
+  - The disconnected.openshift maintainers (!UNKNOWN)
 extends_documentation_fragment:
   - disconnected.openshift.attributes
   - disconnected.openshift.registry

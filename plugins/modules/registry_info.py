@@ -12,7 +12,7 @@ description:
   - Says of everything that is not in order what it is and what to do about it.
   - The right to push is proved by beginning an upload and giving it up again, which leaves nothing behind.
 author:
-  - The disconnected.openshift maintainers
+  - The disconnected.openshift maintainers (!UNKNOWN)
 extends_documentation_fragment:
   - disconnected.openshift.attributes
   - disconnected.openshift.registry

@@ -45,7 +45,10 @@ class Rule:
 
 
 class Proxy:
-    """Listens on a free port of loopback; `requests` is what came, `tls` an ssl.SSLContext or None, `delay` in seconds."""
+    """Listens on a free port of loopback; `requests` is what came.
+
+    tls -- an ssl.SSLContext, or None; delay -- seconds before each request is passed on
+    """
 
     def __init__(self, upstream_port, tls=None, delay=0):
         self.upstream_port = upstream_port
@@ -168,7 +171,8 @@ class Exchange(http.server.BaseHTTPRequestHandler):
         except OSError:
             self.cut()
             return
-        self.start(response.status, [(n, v) for n, v in response.getheaders() if n.lower() not in ("connection", "date")], headers)
+        passed_on = [(name, value) for name, value in response.getheaders() if name.lower() not in ("connection", "date")]
+        self.start(response.status, passed_on, headers)
         sent = 0
         while self.command != "HEAD":
             piece = response.read(BUFFER)
@@ -220,7 +224,7 @@ def cut_after(size):
 
     def fault(exchange):
         try:
-            exchange.forward(lambda piece, sent: change(piece, sent))
+            exchange.forward(change)
         except ConnectionError:
             exchange.wfile.flush()
             exchange.cut()

@@ -58,9 +58,10 @@ class Authority:
 
 
 class TokenServer:
-    """Gives Bearer tokens to the users it knows; `requests` is what was asked, [(user, [scope])]; `lifetime` in seconds.
+    """Gives Bearer tokens to the users it knows; `requests` is what was asked, [(user, [scope])].
 
-    `announced` is the lifetime that it tells its clients, if that is not the true one.
+    lifetime -- of a token, in seconds; announced -- what its clients are told of it, if that is not the truth
+    max_scopes -- more in one request are refused
     """
 
     def __init__(self, directory, users, lifetime=300, announced=None, max_scopes=2):
@@ -77,7 +78,8 @@ class TokenServer:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self):
-                status, document = tokens.answer(self.headers.get("Authorization"), urllib.parse.urlsplit(self.path).query)
+                query = urllib.parse.urlsplit(self.path).query
+                status, document = tokens.answer(self.headers.get("Authorization"), query)
                 body = json.dumps(document).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))

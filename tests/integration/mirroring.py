@@ -15,7 +15,7 @@ import bcrypt
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from unit import conftest as checkout  # noqa: E402,F401  makes the collection importable from this checkout
+import unit.conftest  # noqa: E402,F401 pylint: disable=unused-import  # makes the collection importable from here
 from ansible_collections.disconnected.openshift.plugins.module_utils import registry, transfer  # noqa: E402
 from faults.proxy import Proxy  # noqa: E402
 from faults.registries import Registry  # noqa: E402

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from mirroring import auth, htpasswd, statuses, transfer, world
+from mirroring import PASSWORD, auth, htpasswd, statuses, transfer, world
 from ansible_collections.disconnected.openshift.plugins.module_utils import errors
 from faults import proxy
 from faults.trust import TokenServer
@@ -201,6 +201,7 @@ def test_a_mirror_that_is_gone_is_given_up_soon(here):
 
 def test_a_killed_run_is_finished_without_sending_anything_twice(here):
     orders = here.catalog(12, 6) + here.release(12)
+
     class Killed(BaseException):
         pass
 
@@ -287,6 +288,16 @@ def test_basic_credentials_and_wrong_ones(tmp_path):
         verdicts, registries = here.run(orders, auth=auth(here.target.host))
         assert statuses(verdicts) == {"done": 3}
         assert registries.requests == 3 * 12 + 9 + 1  # one 401 for the whole run
+
+
+def test_the_longest_key_of_the_auth_file_is_taken(tmp_path):
+    with world(tmp_path, htpasswd=htpasswd(tmp_path / "htpasswd")) as here:
+        orders = here.release(2)
+        wrong, right = (auth(here.target.host, password=p)["auths"][here.target.host] for p in ("wrong", PASSWORD))
+        for key, other, status in ((here.target.host + "/ocp", here.target.host, "done"),
+                                   (here.target.host, here.target.host + "/ocp/", "present"),
+                                   (here.target.host + "/oc", here.target.host, "failed")):
+            assert statuses(here.run(orders, auth={"auths": {key: right, other: wrong}})[0]) == {status: 2}, key
 
 
 def test_tokens_are_fetched_once_a_scope_and_renewed(tmp_path):

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the disconnected.openshift maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Modules of the mirror in this process: from a release and a catalog to a proved mirror, and what they say of bad input."""
+"""The mirror's modules: from a release and a catalog to a proved mirror, and what they say of bad input."""
 from __future__ import annotations
 
 import contextlib
@@ -37,8 +37,9 @@ def here(tmp_path):
 def plan(here, capsys):
     """Runs mirror_plan with everything that there is, unless told otherwise."""
     def run(check_mode=False, diff=False, **args):
-        args = dict(dict(registry=MIRROR, release_images=[here.content.release_image], catalogs=[here.content.catalogs[0]],
-                         images=list(here.content.images), plain_http=[here.source.host, here.target.host]), **args)
+        args = dict(dict(registry=MIRROR, release_images=[here.content.release_image],
+                         catalogs=[here.content.catalogs[0]], images=list(here.content.images),
+                         plain_http=[here.source.host, here.target.host]), **args)
         return fake_module.run(mirror_plan, capsys, args, check_mode=check_mode, diff=diff)
     return run
 
@@ -63,30 +64,31 @@ def test_a_release_goes_where_oc_puts_it(here, plan):
         assert targets["%s/ocp/release:%s-x86_64-%s" % (MIRROR, version, name)]["source"] == reference
     signature = "%s/ocp/release:%s.sig" % (MIRROR, here.content.release_image.partition("@")[2].replace(":", "-"))
     assert targets[signature]["kind"] == "signature"
-    assert result["totals"] == {"images": len(targets), "release": 1, "component": len(here.content.components), "signature": 1,
-                                "catalog": 0, "operand": 0, "image": 0}
+    assert result["totals"] == {"images": len(targets), "release": 1, "component": len(here.content.components),
+                                "signature": 1, "catalog": 0, "operand": 0, "image": 0}
     assert result["mirrors"] == [
         {"source": "%s/%s" % (here.source.host, path), "mirrors": [MIRROR + "/ocp/release"], "by": "digest"}
         for path in (payload.RELEASE, payload.COMPONENTS)]
 
 
 def test_a_release_by_tag_is_the_same_plan(here, plan):
-    by_tag = plan(catalogs=[], images=[], release_images=[here.content.release_tag])
-    by_digest = plan(catalogs=[], images=[])
-    assert [(i["source"], i["target"]) for i in by_tag["plan"]] == [(i["source"], i["target"]) for i in by_digest["plan"]]
+    def copies(**args):
+        return [(item["source"], item["target"]) for item in plan(catalogs=[], images=[], **args)["plan"]]
+
+    assert copies(release_images=[here.content.release_tag]) == copies()
 
 
 def test_only_the_last_layer_of_a_release_is_read(here, plan):
     here.forget()
     plan(catalogs=[], images=[])
-    assert here.source.count("GET", "/blobs/") == 2  # the configuration, and the layer that holds the release's manifests
+    assert here.source.count("GET", "/blobs/") == 2  # the configuration, and the layer with the release's manifests
 
 
 def test_a_catalog_brings_what_its_documents_name(here, plan):
     result = plan(release_images=[], images=[])
     offered = {image for operator in here.content.operators for image in [operator.bundle, *operator.images.values()]}
     planned = {item["source"] for item in result["plan"]} | {
-        "%s:%s" % (item["source"].partition("@")[0], item["source_tag"]) for item in result["plan"] if item["source_tag"]}
+        "%s:%s" % (item["source"].partition("@")[0], item["source_tag"]) for item in result["plan"]}
     assert offered <= planned
     assert result["plan"][0]["target"] == MIRROR + "/olm/redhat-redhat-operator-index:v4.16"
     assert result["catalog_sources"] == [{
@@ -100,8 +102,10 @@ def test_a_catalog_brings_what_its_documents_name(here, plan):
 def test_images_keep_their_path_and_tag(here, plan):
     result = plan(release_images=[], catalogs=[])
     by_digest, by_tag = result["plan"]
-    assert by_tag["target"] == MIRROR + "/apps/inventory:2.4" and by_tag["source_tag"] == "2.4" and "@sha256:" in by_tag["source"]
-    assert by_digest["target"].startswith(MIRROR + "/apps/shop/frontend:") and by_digest["source"] == here.content.images[0]
+    assert by_tag["target"] == MIRROR + "/apps/inventory:2.4"
+    assert by_tag["source_tag"] == "2.4" and "@sha256:" in by_tag["source"]
+    assert by_digest["target"].startswith(MIRROR + "/apps/shop/frontend:")
+    assert by_digest["source"] == here.content.images[0]
 
 
 @pytest.mark.parametrize("option,value,words", [
@@ -123,16 +127,16 @@ def test_a_name_that_cannot_be_a_mirror(plan, registry):
 
 
 def test_a_damaged_release_layer_is_not_believed(here, plan):
-    layer = here.content.shelf  # the release's last layer is the only one with its manifests
     here.source.inject(proxy.corrupt(), "GET", "/openshift-release-dev/ocp-release/blobs/")
     result = plan(catalogs=[], images=[])
-    assert result["failed"] and "damaged" in result["msg"] and layer is not None
+    assert result["failed"] and "damaged" in result["msg"]
 
 
 def test_a_plan_file_spares_the_second_reading(here, plan, mirror, tmp_path):
     dest = str(tmp_path / "plan.json")
     first = plan(dest=dest, diff=True)
-    assert first["changed"] and first["diff"]["before"] == "" and len(first["diff"]["after"].splitlines()) == len(first["plan"])
+    assert first["changed"] and first["diff"]["before"] == ""
+    assert len(first["diff"]["after"].splitlines()) == len(first["plan"])
     here.forget()
     second = plan(dest=dest)
     assert second["plan"] == first["plan"] and not second["changed"]
@@ -161,7 +165,8 @@ def test_everything_planned_arrives_and_stays(here, plan, mirror):
     assert before["changed"] and before["counts"]["missing"] == len(planned) == len(before["missing"])
     assert here.target.count("POST|PUT|PATCH") == 0
     done = mirror(planned)
-    assert done["changed"] and done["counts"] == {"present": 0, "done": len(planned), "missing": 0, "failed": 0, "total": len(planned)}
+    assert done["changed"]
+    assert done["counts"] == {"present": 0, "done": len(planned), "missing": 0, "failed": 0, "total": len(planned)}
     assert done["missing"] == [] == done["failures"]
     assert done["bytes_received"] <= here.unique
     again = mirror(planned)
@@ -183,8 +188,8 @@ def test_a_missing_operand_fails_the_task_and_nothing_else(here, plan, mirror):
 def test_a_plan_file_is_carried_out(here, plan, capsys, tmp_path):
     dest = str(tmp_path / "plan.json")
     plan(dest=dest, registry=here.target.host, catalogs=[], release_images=[])
-    result = fake_module.run(mirror_images, capsys, dict(plan_file=dest, plain_http=[here.source.host, here.target.host]))
-    assert result["counts"]["done"] == 2
+    args = dict(plan_file=dest, plain_http=[here.source.host, here.target.host])
+    assert fake_module.run(mirror_images, capsys, args)["counts"]["done"] == 2
     for bad in ("nowhere.json", "ca.pem"):
         (tmp_path / "ca.pem").write_text("[]")
         result = fake_module.run(mirror_images, capsys, dict(plan_file=str(tmp_path / bad)))
@@ -223,11 +228,12 @@ def examine(capsys, registry, **args):
 def test_a_registry_in_order(tmp_path, trust, capsys):
     with registry(tmp_path, trust) as it:
         for given in (dict(ca_files=[str(trust.path)]), dict(ca_content=trust.path.read_text())):
-            result = examine(capsys, it, username=USER, password=PASSWORD, repositories=["ocp/release", "olm/a", "olm/b/c"],
-                             check=["digest", "push", "auth", "tls"], **given)
+            result = examine(capsys, it, username=USER, password=PASSWORD, check=["digest", "push", "auth", "tls"],
+                             repositories=["ocp/release", "olm/a", "olm/b/c"], **given)
             assert result["ok"], result
             assert [(f["check"], f["repository"]) for f in result["findings"]] == [
-                ("name", ""), ("tls", ""), ("auth", ""), ("push", "olm/b/c"), ("push", "ocp/release"), ("digest", "olm/b/c")]
+                ("name", ""), ("tls", ""), ("auth", ""), ("push", "olm/b/c"), ("push", "ocp/release"),
+                ("digest", "olm/b/c")]
         assert not it.unfinished_uploads()
         assert PASSWORD not in json.dumps(result)
 
@@ -264,7 +270,8 @@ def test_ca_files_that_cannot_be_used(tmp_path, trust, capsys):
 def test_wrong_credentials_fail_the_task(tmp_path, trust, capsys):
     with registry(tmp_path, trust) as it:
         result = examine(capsys, it, ca_files=[str(trust.path)], username=USER, password="not-the-password", fail=True)
-        assert result["failed"] and "does not accept the credentials (401)" in result["msg"] and "Check user and password" in result["msg"]
+        assert result["failed"]
+        assert "does not accept the credentials (401). Check user and password" in result["msg"]
         assert "not-the-password" not in json.dumps(dict(result, invocation=None))
         result = examine(capsys, it, ca_files=[str(trust.path)])
         assert "without credentials" in result["findings"][-1]["reason"]
@@ -277,30 +284,33 @@ def test_no_right_to_push(tmp_path, capsys):
         result = fake_module.run(registry_info, capsys, dict(
             registry=here.target.host, plain_http=[here.target.host], auth_file=str(auth_file), fail=False,
             repositories=["ocp/release", "olm/x"]))
-        assert [(f["repository"], f["ok"]) for f in result["findings"][-2:]] == [("ocp/release", True), ("olm/x", False)]
-        assert "no right to start an upload" in result["findings"][-1]["reason"] and "Grant it" in result["findings"][-1]["remedy"]
+        allowed, denied = result["findings"][-2:]
+        assert (allowed["repository"], allowed["ok"]) == ("ocp/release", True)
+        assert (denied["repository"], denied["ok"]) == ("olm/x", False)
+        assert "no right to start an upload" in denied["reason"] and "Grant it" in denied["remedy"]
 
 
 def test_a_registry_that_takes_nothing_by_digest(tmp_path, capsys):
     with world(tmp_path) as here:
         here.target.inject(proxy.status(405, "UNSUPPORTED"), "PUT", "/manifests/sha256:")
-        args = dict(registry=here.target.host, plain_http=[here.target.host], fail=False, repositories=["a/b"], check=["digest"])
+        args = dict(registry=here.target.host, plain_http=[here.target.host], fail=False, repositories=["a/b"],
+                    check=["digest"])
         result = fake_module.run(registry_info, capsys, args)
         assert not result["ok"] and result["findings"][-1]["check"] == "digest"
-        assert [f["check"] for f in fake_module.run(registry_info, capsys, args, check_mode=True)["findings"]] == ["name"]
+        untried = fake_module.run(registry_info, capsys, args, check_mode=True)
+        assert [finding["check"] for finding in untried["findings"]] == ["name"]
 
 
 def test_what_is_no_registry(tmp_path, capsys):
     with world(tmp_path) as here:
         here.target.inject(proxy.status(404))
-        result = fake_module.run(registry_info, capsys, dict(registry=here.target.host, plain_http=[here.target.host], fail=False))
-        assert "it is no registry" in result["findings"][-1]["reason"]
-        here.mirror.stop()
-        result = fake_module.run(registry_info, capsys, dict(registry=here.target.host, fail=False))
-        assert "does not speak TLS" in result["findings"][-1]["reason"]
-        here.mirror.start()
-        result = fake_module.run(registry_info, capsys, dict(registry="registry.invalid:5000", fail=False))
-        assert "name of registry.invalid:5000 is unknown" in result["findings"][-1]["reason"]
+        def reason(host, **args):
+            args = dict(args, registry=host, fail=False)
+            return fake_module.run(registry_info, capsys, args)["findings"][-1]["reason"]
+
+        assert "it is no registry" in reason(here.target.host, plain_http=[here.target.host])
+        assert "does not speak TLS" in reason(here.target.host)
+        assert "name of registry.invalid:5000 is unknown" in reason("registry.invalid:5000")
 
 
 def test_the_internal_registry_is_refused_by_its_name(capsys):
@@ -312,7 +322,8 @@ def test_the_internal_registry_is_refused_by_its_name(capsys):
 def test_tokens_tell_it_beforehand(tmp_path, capsys):
     with TokenServer(tmp_path / "tokens", {"pusher": "secret"}) as tokens:
         with world(tmp_path, token=tokens.settings) as here:
-            args = dict(registry=here.target.host, plain_http=[here.target.host], fail=False, repositories=["a/b"], username="pusher")
+            args = dict(registry=here.target.host, plain_http=[here.target.host], fail=False, repositories=["a/b"],
+                        username="pusher")
             right = fake_module.run(registry_info, capsys, dict(args, password="secret"))
             assert right["ok"], right["findings"]
             wrong = fake_module.run(registry_info, capsys, dict(args, password="wrong"))
@@ -330,7 +341,7 @@ def test_mirroring_over_tls_with_a_login(tmp_path, trust, capsys):
         assert result["counts"]["done"] == 1, result
         untrusted = fake_module.run(mirror_images, capsys, dict(args, ca_files=[]))
         assert untrusted["failed"] and "is not accepted" in untrusted["msg"]
-        assert ssl.OPENSSL_VERSION and PASSWORD not in json.dumps(untrusted)
+        assert PASSWORD not in json.dumps(untrusted)
 
 
 def test_a_registry_beyond_a_proxy(tmp_path, trust):
@@ -349,3 +360,20 @@ def test_a_registry_beyond_a_proxy(tmp_path, trust):
         with proxy.Tunnel(it.port, refuse=True) as closed, pytest.raises(errors.Unreachable) as raised:
             ping(HTTPS_PROXY=closed.url.replace("//", "//user:hidden@"))
         assert "The proxy refuses" in raised.value.message and "hidden" not in str(raised.value.result())
+
+
+def test_a_redirect_to_an_address_without_tls(tmp_path, trust, capsys):
+    certificate, key, _key, _certificate = trust.issue("front")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with world(tmp_path) as here, proxy.Proxy(here.upstream.port, tls=context) as front:
+        image = here.shelf.image("apps/shop", [images.bulk("shop", 1000)], tag="1")
+        here.put()
+        source = "%s/apps/shop@%s" % (front.host, image.digest)
+        args = dict(plan=[dict(source=source, target=here.target.host + "/apps/shop:1")],
+                    plain_http=[here.target.host], ca_files=[str(trust.path)])
+        front.inject(proxy.redirect("http://localhost:%d" % here.upstream.port), "GET", "/blobs/")
+        refused = fake_module.run(mirror_images, capsys, args)
+        assert refused["failed"] and "redirects to an address without TLS" in refused["msg"]
+        front.heal()
+        assert fake_module.run(mirror_images, capsys, args)["counts"]["done"] == 1

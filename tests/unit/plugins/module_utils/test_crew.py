@@ -102,3 +102,9 @@ def test_never_more_threads_than_workers():
 
 def test_nothing_to_do():
     Crew(2).run()
+
+
+@pytest.mark.parametrize("workers", [0, -1])
+def test_nobody_to_do_it(workers):
+    with pytest.raises(errors.InvalidInput, match="at least one"):
+        Crew(workers)

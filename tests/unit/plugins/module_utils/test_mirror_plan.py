@@ -12,7 +12,6 @@ MIRROR = "mirror.example.com:8443"
 A, B = ("sha256:" + digit * 64 for digit in "ab")
 
 
-
 # What `oc adm catalog mirror` chose for these references, from its own tests.
 @pytest.mark.parametrize("reference,tag", [
     ("quay.io/coreos/etcd-operator@sha256:db563baa8194fcfe39d1df744ed70024b0f1f9e9b55b5923c2f3a413c44dc6b8", "b56e2636"),
