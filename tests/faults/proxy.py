@@ -171,8 +171,8 @@ class Exchange(http.server.BaseHTTPRequestHandler):
         except OSError:
             self.cut()
             return
-        passed_on = [(name, value) for name, value in response.getheaders() if name.lower() not in ("connection", "date")]
-        self.start(response.status, passed_on, headers)
+        own = ("connection", "date")
+        self.start(response.status, [(n, v) for n, v in response.getheaders() if n.lower() not in own], headers)
         sent = 0
         while self.command != "HEAD":
             piece = response.read(BUFFER)

@@ -67,8 +67,8 @@ class Registry:
         program = shutil.which("docker-registry")
         assert program, "Install the Debian package docker-registry."
         with (self.directory / "log").open("ab") as log:
-            self._process = subprocess.Popen([program, "serve", str(self._config)], stdin=subprocess.DEVNULL, stdout=log,
-                                             stderr=log, env={"PATH": os.defpath})
+            self._process = subprocess.Popen([program, "serve", str(self._config)], env={"PATH": os.defpath},
+                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + 20
         while not self._listens():
             assert self._process.poll() is None and time.monotonic() < deadline, (self.directory / "log").read_text()

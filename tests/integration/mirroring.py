@@ -89,7 +89,8 @@ class World:
                                      architecture=architecture)
                     for architecture in ("amd64", "arm64")]
             index = self.shelf.index(path, both)
-            orders.append(transfer.Order(index.reference, "%s/olm/number-%d:t%d" % (self.target.host, n % repositories, n)))
+            target = "%s/olm/number-%d:t%d" % (self.target.host, n % repositories, n)
+            orders.append(transfer.Order(index.reference, target))
         self.put()
         return orders
 
