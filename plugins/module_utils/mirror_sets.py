@@ -191,6 +191,43 @@ def conflicts(rules, existing_objects, version=None):
     return found
 
 
+def as_digest_mirror_set(policy):
+    """The ImageDigestMirrorSet that says what an ImageContentSourcePolicy does, under the same name, with its labels.
+
+    Raises InvalidInput where the later kind, which is checked more strictly, could not say it.
+    """
+    kind, name, spec = _identify(policy)
+    rules = list(_rules_in(spec, kind, name))
+    for rule in rules:
+        validate_rule(rule)
+    metadata = {"name": name}
+    if policy["metadata"].get("labels"):
+        metadata["labels"] = dict(policy["metadata"]["labels"])
+    return {"apiVersion": API_VERSION[IDMS], "kind": IDMS, "metadata": metadata,
+            "spec": {LIST_FIELD[IDMS]: [_entry(rule, IDMS) for rule in rules]}}
+
+
+def displaced(rules, registries):
+    """[sentences] for the sources whose mirrors are tried in another order than these rules ask for.
+
+    `registries` are those of expected_registries. The operator joins the lists that all objects have for a source, and
+    where they do not say which of two mirrors comes first, the alphabet does.
+    """
+    by_scope = {registry.prefix or registry.location: registry for registry in registries}
+    found = []
+    for by, other in (("digest", registries_conf.TAG_ONLY), ("tag", registries_conf.DIGEST_ONLY)):
+        for rule in _by_source(rule for rule in rules if rule.by == by):
+            registry = by_scope.get(rule.source)
+            asked = [mirror for mirror in rule.mirrors if mirror != rule.source]
+            actual = [mirror.location for mirror in registry.mirrors
+                      if mirror.pull_from_mirror != other] if registry else asked
+            if actual[:len(asked)] != asked:
+                found.append("Images of %s by %s are looked for in %s, in this order, since other objects of the cluster "
+                             "name mirrors of the same source; asked was for %s." % (
+                                 rule.source, by, ", ".join(actual), ", ".join(asked)))
+    return found
+
+
 # Reading documents
 
 _MIX = ("OpenShift %s drops every mirror as soon as both an ImageContentSourcePolicy and a later kind exist. Update "

@@ -19,6 +19,8 @@ description:
   - What is wanted is created before what is no longer wanted is deleted, so that no node is without its
     mirrors in between; as a node's file is what all objects make together, changing the kind of object is no
     change for the nodes.
+  - A warning tells where the cluster's other objects for the same source make the nodes try mirrors in another order
+    than the one asked for.
   - New digest mirrors make the nodes reload CRI-O. Tag mirrors, and removing a mirror, make them drain as
     well. See M(disconnected.openshift.machine_config_rollout) for the forecast.
 author:
@@ -60,7 +62,7 @@ options:
       by:
         description:
           - Which references the rule is for, those with a digest or those with a tag.
-          - Rules by tag need a cluster that serves C(ImageTagMirrorSet), that is OpenShift 4.13 or later.
+          - Rules by tag need a cluster that serves C(ImageTagMirrorSet), that is OpenShift 4.13 or later. See O(tags).
         type: str
         choices: [digest, tag]
         default: digest
@@ -85,6 +87,25 @@ options:
     type: str
     choices: [auto, idms, icsp]
     default: auto
+  tags:
+    description:
+      - What becomes of rules by tag on a cluster that cannot mirror tags, which is one before OpenShift 4.13, or an
+        early 4.13 or 4.14 that has an C(ImageContentSourcePolicy).
+      - With V(if_served) they are left out. A warning and RV(uncovered) name their sources, whose images by tag are
+        then pulled from where they always were, and cannot be pulled at all once the cluster is cut off.
+      - With V(required) the task fails.
+    type: str
+    choices: [if_served, required]
+    default: if_served
+  migrate:
+    description:
+      - Names of C(ImageContentSourcePolicies) of others to replace, each by an C(ImageDigestMirrorSet) of the same name
+        and content. It stays theirs, and O(state=absent) does not delete it.
+      - The new object is created before the former is deleted, so that the nodes' file never changes.
+      - One that was replaced already is left as it is.
+    type: list
+    elements: str
+    default: []
   labels:
     description: Further labels of the objects.
     type: dict
@@ -108,6 +129,11 @@ EXAMPLES = r"""
         mirrors: [mirror.example.com:5000/apps]
         by: tag
         policy: NeverContactSource
+
+- name: Replace an administrator's ImageContentSourcePolicies on the way
+  disconnected.openshift.image_mirror_sets:
+    mirrors: "{{ mirrors }}"
+    migrate: [corporate-proxy]
 
 - name: Remove all mirrors that this collection configured
   disconnected.openshift.image_mirror_sets:
@@ -141,6 +167,12 @@ deleted:
   returned: success
   type: list
   elements: str
+uncovered:
+  description: The sources of rules by tag that the cluster cannot have; see O(tags).
+  returned: success
+  type: list
+  elements: str
+  sample: [quay.io/example]
 registries:
   description: What every node's C(registries.conf) must say once the node is updated, in that file's words.
   returned: success
@@ -148,7 +180,7 @@ registries:
   elements: dict
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
@@ -184,6 +216,7 @@ class Plan:
     former: List[Dict] = field(default_factory=list)  # what is updated or deleted, as it is
     kind: str = ""
     registries: List[registries_conf.Registry] = field(default_factory=list)
+    uncovered: List[str] = field(default_factory=list)
     warnings: List[str] = field(default_factory=list)
 
     @property
@@ -220,9 +253,8 @@ def check_name(name):
                                   % (name, LONGEST_NAME))
 
 
-def choose_kinds(there, rules, insisted):
+def choose_kinds(there, insisted):
     """The kinds to write, as mirror_sets.choose_kinds does, or as `insisted` (auto, idms, icsp) says."""
-    bys = {rule.by for rule in rules}
     forced = FORCED.get(insisted)
     served = there.served
     if forced:
@@ -230,7 +262,7 @@ def choose_kinds(there, rules, insisted):
             raise errors.Conflict("kind: %s cannot be: OpenShift %s does not serve %s. Leave it at kind: auto."
                                   % (insisted, there.version, forced))
         served = served - (set(FORCED.values()) - {forced})
-    kinds = mirror_sets.choose_kinds(served, there.version, there.objects, bys)
+    kinds = mirror_sets.choose_kinds(served, there.version, there.objects)
     if forced and kinds.digest != forced:
         names = ", ".join(obj["metadata"]["name"] for obj in there.objects if obj["kind"] == mirror_sets.ICSP)
         raise errors.Conflict(
@@ -240,18 +272,39 @@ def choose_kinds(there, rules, insisted):
     return kinds
 
 
-def plan_present(there, rules, name, insisted, labels):
+def fitting(there, kinds, rules, tags):
+    """(the rules that the cluster can have, the sources of those that it cannot). Raises Conflict for these where
+    `tags` are required."""
+    uncovered = sorted({rule.source for rule in rules if rule.by == "tag"}) if kinds.tag is None else []
+    if uncovered and tags == "required":
+        mirror_sets.choose_kinds(there.served, there.version, there.objects, by=("tag",))
+    fit = [rule for rule in rules if rule.by == "digest" or kinds.tag]
+    if not fit:
+        raise errors.Conflict("OpenShift %s cannot mirror tags here, and every rule is by tag: nothing would be mirrored. "
+                              "Name the images by their digest, or update to 4.13 or later." % there.version)
+    return fit, uncovered
+
+
+def plan_present(there, rules, params):
     """How the rules, and no others under this name, come to hold. Raises what the operator would refuse."""
-    kinds = choose_kinds(there, rules, insisted)
+    name = params["name"] or DEFAULT_NAME
+    kinds = choose_kinds(there, params["kind"])
+    rules, uncovered = fitting(there, kinds, rules, params["tags"])
     # Before the label check: what cannot be a name at all is told as that.
-    wanted = mirror_sets.objects_for(rules, kinds, name, dict(labels, **{OWNER_LABEL: OWNER, SET_LABEL: name}))
+    wanted = mirror_sets.objects_for(rules, kinds, name, dict(params["labels"], **{OWNER_LABEL: OWNER, SET_LABEL: name}))
     check_name(name)
+    there, replacements, replaced = migrated(there, kinds, params["migrate"])
     mine, others = _split(there.objects, name)
     refusals = mirror_sets.conflicts(rules, others + there.configs, there.version)
     if refusals:
         raise errors.Conflict(" ".join(refusals))
-    plan = Plan(wanted, kind=kinds.digest,
+    plan = Plan(wanted + replacements, create=list(replacements), kind=kinds.digest, uncovered=uncovered,
                 registries=mirror_sets.expected_registries(others + wanted + there.configs, there.version))
+    if uncovered:
+        plan.warnings.append(
+            "OpenShift %s cannot mirror tags here. Images of these sources that are named by tag are not covered, and "
+            "cannot be pulled once the cluster is cut off: %s." % (there.version, ", ".join(uncovered)))
+    plan.warnings += mirror_sets.displaced(rules, plan.registries)
     existing = {_identity(obj): obj for obj in there.objects}
     for obj in wanted:
         stored = existing.get(_identity(obj))
@@ -265,9 +318,35 @@ def plan_present(there, rules, name, insisted, labels):
                 obj["metadata"], resourceVersion=stored["metadata"]["resourceVersion"])))
             plan.former.append(stored)
     identities = {_identity(obj) for obj in wanted}
-    plan.delete = [obj for obj in mine if _identity(obj) not in identities]
+    plan.delete = [obj for obj in mine if _identity(obj) not in identities] + replaced
     plan.former += plan.delete
     return plan
+
+
+def migrated(there, kinds, names):
+    """(what the cluster has once these ImageContentSourcePolicies are replaced, their replacements that are not there
+    yet, the objects that they replace)."""
+    existing = {_identity(obj): obj for obj in there.objects}
+    replacements, replaced = [], []
+    for name in names:
+        former, present = existing.get((mirror_sets.ICSP, name)), existing.get((mirror_sets.IDMS, name))
+        if former is None and present is None:
+            raise errors.InvalidInput("migrate: the cluster has no ImageContentSourcePolicy %s." % name)
+        if former is None:
+            continue
+        if kinds.digest != mirror_sets.IDMS:
+            raise errors.Conflict("migrate: ImageContentSourcePolicy %s cannot be replaced on OpenShift %s, which would drop "
+                                  "every mirror while both kinds are there. Update the cluster first."
+                                  % (name, there.version))
+        replacement = mirror_sets.as_digest_mirror_set(former)
+        if present is None:
+            replacements.append(replacement)
+        elif present["spec"] != replacement["spec"]:
+            raise errors.Conflict("migrate: ImageContentSourcePolicy %s cannot be replaced: there is an ImageDigestMirrorSet "
+                                  "of that name with other content. Rename or correct one of them." % name)
+        replaced.append(former)
+    objects = [obj for obj in there.objects if obj not in replaced] + replacements
+    return replace(there, objects=objects), replacements, replaced
 
 
 def plan_absent(there, name):
@@ -335,6 +414,8 @@ def main():
             name=dict(),
             state=dict(choices=["present", "absent"], default="present"),
             kind=dict(choices=["auto", "idms", "icsp"], default="auto"),
+            tags=dict(choices=["if_served", "required"], default="if_served"),
+            migrate=dict(type="list", elements="str", default=[]),
             labels=dict(type="dict", default={}),
         ),
         required_if=[("state", "present", ("mirrors",))],
@@ -348,8 +429,7 @@ def main():
 
         def decide():
             if present:
-                return plan_present(read(cluster), rules, params["name"] or DEFAULT_NAME, params["kind"],
-                                    params["labels"])
+                return plan_present(read(cluster), rules, params)
             return plan_absent(read(cluster), params["name"])
         plan = optimistic(decide, lambda plan: None if module.check_mode else plan.carry_out(cluster))
         for sentence in plan.warnings:
@@ -357,7 +437,7 @@ def main():
         module.exit_json(
             changed=plan.changed, objects=plan.wanted, kind=plan.kind,
             created=[_title(obj) for obj in plan.create], updated=[_title(obj) for obj in plan.update],
-            deleted=[_title(obj) for obj in plan.delete],
+            deleted=[_title(obj) for obj in plan.delete], uncovered=plan.uncovered,
             registries=[registries_conf.as_dict(registry) for registry in plan.registries], diff=difference(plan))
     except errors.Error as error:
         module.fail_json(**error.result())

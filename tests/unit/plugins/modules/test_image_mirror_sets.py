@@ -232,6 +232,82 @@ class TestPresent:
         assert cluster.peek(*IDMS, NAME)["metadata"]["labels"]["team"] == "x"
 
 
+class TestTagsThatCannotBeMirrored:
+    def test_digests_are_mirrored_and_a_warning_names_the_rest(self, run):
+        cluster = a_cluster(version="4.12.40", served=BEFORE_4_13)
+        result = run(cluster, RELEASE, APPS)
+        assert cluster.writes == [("create", ICSP[1], NAME)]
+        assert result["uncovered"] == ["quay.io/apps"]
+        assert "quay.io/apps" in str(result["warnings"]) and "4.12.40" in str(result["warnings"])
+        assert not run(cluster, RELEASE, APPS)["changed"]
+
+    def test_beside_their_policy_on_an_early_release(self, run):
+        cluster = a_cluster(theirs(ICSP, ART), version="4.13.9")
+        result = run(cluster, RELEASE, APPS)
+        assert (result["kind"], result["uncovered"]) == (ICSP[1], ["quay.io/apps"])
+
+    def test_required(self, run):
+        cluster = a_cluster(version="4.12.40", served=BEFORE_4_13)
+        result = run(cluster, RELEASE, APPS, tags="required")
+        assert result["failed"] and "4.13" in result["msg"] and cluster.writes == []
+
+    def test_nothing_is_said_where_tags_are_mirrored(self, run):
+        result = run(a_cluster(), RELEASE, APPS)
+        assert result["uncovered"] == [] and not result.get("warnings")
+
+
+class TestMigrate:
+    CORPORATE = theirs(ICSP, {"source": "quay.io/corp", "mirrors": ["b.test/corp", "a.test/corp"]}, name="corporate")
+
+    def test_the_replacement_comes_before_the_former_goes(self, run):
+        cluster = a_cluster(self.CORPORATE)
+        result = run(cluster, RELEASE, migrate=["corporate"])
+        assert cluster.writes == [("create", IDMS[1], "corporate"), ("create", IDMS[1], NAME), ("delete", ICSP[1], "corporate")]
+        assert cluster.peek(*IDMS, "corporate")["spec"]["imageDigestMirrors"] == [
+            {"source": "quay.io/corp", "mirrors": ["b.test/corp", "a.test/corp"],
+             "mirrorSourcePolicy": "AllowContactingSource"}]
+        registries = {registry["location"]: registry for registry in result["registries"]}
+        assert [mirror["location"] for mirror in registries["quay.io/corp"]["mirrors"]] == ["b.test/corp", "a.test/corp"]
+
+    def test_it_stays_theirs(self, run):
+        cluster = a_cluster(self.CORPORATE)
+        run(cluster, RELEASE, migrate=["corporate"])
+        assert not run(cluster, RELEASE, migrate=["corporate"])["changed"]
+        run(cluster, state="absent")
+        assert cluster.peek(*IDMS, "corporate")
+
+    def test_a_killed_migration_is_finished(self, run):
+        cluster = a_cluster(self.CORPORATE)
+        run(cluster, RELEASE, migrate=["corporate"])
+        cluster.put(self.CORPORATE)
+        assert run(cluster, RELEASE, migrate=["corporate"])["deleted"] == ["ImageContentSourcePolicy corporate"]
+
+    @pytest.mark.parametrize("objects, options, words", [
+        ((), {}, "no ImageContentSourcePolicy corporate"),
+        ((CORPORATE,), {"version": "4.14.1"}, "both kinds"),
+        ((CORPORATE,), {"version": "4.12.1", "served": BEFORE_4_13}, "Update the cluster first"),
+        ((CORPORATE, theirs(IDMS, ART, name="corporate")), {}, "other content"),
+        ((theirs(ICSP, {"source": "quay.io/corp", "mirrors": []}, name="corporate"),), {}, "no mirrors"),
+    ])
+    def test_refused(self, run, objects, options, words):
+        cluster = a_cluster(*objects, **options)
+        result = run(cluster, RELEASE, migrate=["corporate"])
+        assert result["failed"] and words in result["msg"] and cluster.writes == []
+
+
+class TestOrder:
+    def test_another_order_than_asked_is_said(self, run):
+        ours = dict(RELEASE, mirrors=["z.test/ocp", "y.test/ocp"])
+        result = run(a_cluster(theirs(IDMS, dict(RELEASE, mirrors=["a.test/ocp"]))), ours)
+        assert "a.test/ocp, z.test/ocp, y.test/ocp" in str(result["warnings"])
+
+    def test_the_order_of_one_list_is_kept(self, run):
+        assert not run(a_cluster(), dict(RELEASE, mirrors=["z.test/ocp", "y.test/ocp"])).get("warnings")
+
+    def test_tags_and_digests_have_lists_of_their_own(self, run):
+        assert not run(a_cluster(), RELEASE, dict(RELEASE, mirrors=["a.test/tags"], by="tag")).get("warnings")
+
+
 class TestAbsent:
     def test_all_of_ours(self, run):
         cluster = a_cluster(theirs(IDMS, ART))
