@@ -59,6 +59,8 @@ class Crew:
 
     def run(self):
         """Return when every task has ended. What one raised besides errors.Error is a fault in it, and raised here."""
+        if not self._unended:
+            return
         threads = [threading.Thread(target=self._work, daemon=True) for _number in range(self._workers)]
         for thread in threads:
             thread.start()

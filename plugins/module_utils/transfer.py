@@ -52,8 +52,9 @@ def mirror(orders, registries, workers=8, rounds=3, progress=None, clock=wait.Sy
             registry.forgive()
         pending = [job for job in jobs if job.status == "unknown" or may_pass(job.error)]
         look_at(pending, workers)
-        copy([job for job in pending if job.status == "missing"], [job for job in jobs if job.status == "present"],
-             workers, display, clock)
+        display.images_done(sum(1 for job in pending if job.status == "present"))
+        there = [job for job in jobs if job.status in ("present", "done")]
+        copy([job for job in pending if job.status == "missing"], there, workers, display, clock)
         if number + 1 < rounds and any(may_pass(job.error) for job in pending):
             raise wait.Transient(errors.Unreachable("Some images are not mirrored yet."))
 
@@ -91,11 +92,13 @@ class Job:
 
     def __init__(self, rank, order, registries):
         source, target = image_ref.parse(order.source), image_ref.parse(order.target)
+        if not target.tag or target.digest:
+            raise errors.InvalidInput("%s cannot be where an image goes: give a tag, and no digest." % order.target)
         self.rank = rank
         self.order = order
         self.source = registries[source.registry]
         self.source_path = source.path
-        self.source_tag = source.tag
+        self.source_tag = source.tag or "latest"
         self.digest = source.digest
         self.target = registries[target.registry]
         self.target_path = target.path
@@ -130,10 +133,10 @@ def look_at_one(_task, job):
     job.end("present" if there == job.digest else "missing")
 
 
-def copy(jobs, present, workers, display, clock):
-    """Copy the images of `jobs` and set their status to "done" or "failed"; `present` are jobs that needed no copy."""
+def copy(jobs, there, workers, display, clock):
+    """Copy the images of `jobs` and set their status to "done" or "failed"; `there` are jobs whose images are there."""
     crew = Crew(workers)
-    copying = Copying(crew, present, display, clock)
+    copying = Copying(crew, there, display, clock)
     tasks = [crew.start(job.rank, copying.image, job) for job in jobs]
     crew.run()
     for job, task in zip(jobs, tasks):
@@ -143,7 +146,7 @@ def copy(jobs, present, workers, display, clock):
 class Copying:
     """What the tasks of one round know together: which blob is where, and who is bringing it."""
 
-    def __init__(self, crew, present, display, clock):
+    def __init__(self, crew, there, display, clock):
         self._crew = crew
         self._display = display
         self._clock = clock
@@ -151,17 +154,17 @@ class Copying:
         self._tasks = {}                   # what was started, so that nothing is done twice
         self._places = defaultdict(set)    # (host, digest) -> repositories of that host that hold the blob
         self._carriers = {}                # (host, digest) -> the task that brings the blob to that host first
-        self._present = defaultdict(list)  # host -> jobs whose images were there before
+        self._there = defaultdict(list)    # host -> jobs whose images were there before
         self._surveys = {}                 # host -> tasks that find out what those images' blobs are
-        for job in present:
-            self._present[job.target.host].append(job)
+        for job in there:
+            self._there[job.target.host].append(job)
 
     # Tasks
 
     def image(self, task, job):
         manifest = job.source.manifest(job.source_path, job.digest)
         yield from self._publish(task.rank, job, manifest, job.target_tag)
-        self._display.image_done()
+        self._display.images_done(1)
 
     def child(self, task, job, digest):
         manifest = job.source.manifest(job.source_path, digest)
@@ -179,14 +182,16 @@ class Copying:
                     mount_from = min(places, default=job.target_path)
                     break
             yield before
+        arrived = False
         try:
             self._bring(job, descriptor, mount_from)
+            arrived = True
         finally:
-            with self._lock:
+            with self._lock:  # both at once: nobody may find the blob neither there nor on its way
+                if arrived:
+                    places.add(job.target_path)
                 if self._carriers.get(key) is task:
                     del self._carriers[key]
-        with self._lock:
-            self._places[key].add(job.target_path)
 
     def survey(self, _task, job):
         """Note the blobs of an image that the target holds already."""
@@ -228,9 +233,9 @@ class Copying:
 
     def _survey(self, rank, host, size):
         """The tasks of the survey of `host`, started when a blob of `size` bytes is worth it."""
-        present = self._present[host]
-        if host not in self._surveys and present and size > SURVEY_COST * len(present):
-            self._surveys[host] = [self._crew.start(rank, self.survey, job) for job in present]
+        there = self._there[host]
+        if host not in self._surveys and there and size > SURVEY_COST * len(there):
+            self._surveys[host] = [self._crew.start(rank, self.survey, job) for job in there]
         return self._surveys.get(host, [])
 
     def _bring(self, job, descriptor, mount_from):
@@ -239,7 +244,7 @@ class Copying:
         Mounting is asked for even from the very repository that wants the blob: a registry that has it there, from a
         run that was cut off, answers that it is done; any other answers with the upload that is wanted anyway.
         """
-        def attempt(number):
+        def attempt(_number):
             location = job.target.start_upload(job.target_path, descriptor.digest, mount_from)
             if location is None:
                 return
@@ -265,8 +270,9 @@ class Display:
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def image_done(self):
-        self._count(1, 0)
+    def images_done(self, count):
+        if count:
+            self._count(count, 0)
 
     def blob_done(self, size):
         self._count(0, size)

@@ -57,6 +57,16 @@ def test_progress_is_told_to_whoever_shows_it(here):
     assert seen[-1].done == seen[-1].total == 5
     assert seen[-1].bytes == registries[here.target.host].bytes_sent
     assert [p.done for p in seen] == sorted(p.done for p in seen)
+    seen.clear()
+    with here.registries() as registries:
+        transfer.mirror(here.release(5), registries, 4, progress=seen.append, clock=here.clock)
+    assert [(p.done, p.bytes) for p in seen] == [(5, 0)]
+
+
+@pytest.mark.parametrize("target", ["mirror.example.com/a/b", "mirror.example.com/a/b@sha256:" + "a" * 64])
+def test_a_target_needs_a_tag(target):
+    with pytest.raises(errors.InvalidInput, match="give a tag"):
+        transfer.look([transfer.Order("quay.io/a/b:1", target)], {"quay.io": None, "mirror.example.com": None})
 
 
 def test_looking_reads_no_content(here):
