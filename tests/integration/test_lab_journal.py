@@ -33,7 +33,8 @@ def node(tmp_path):
 
 
 def lines(node, **parameters):
-    query = {name.replace("_", "-"): value if isinstance(value, list) else [value] for name, value in parameters.items()}
+    query = {name.replace("_", "-"): value if isinstance(value, list) else [value]
+             for name, value in parameters.items()}
     return journal.answer(node, query).splitlines()
 
 

@@ -39,6 +39,7 @@ class FakeCluster:
         self.requests = []
         self.writes = []
         self.commands = {}  # (pod, argv as a tuple) -> ExecResult, or the text of stdout
+        self.pages = {}  # path -> the text that it answers
         self._before = []
         self._refused = {}
         self._clock = itertools.count(1000)
@@ -120,6 +121,13 @@ class FakeCluster:
         if isinstance(answer, errors.Error):
             raise answer
         return answer if isinstance(answer, ExecResult) else ExecResult(0, answer, "")
+
+    def raw(self, path, params=()):
+        self.requests.append(("raw", path, tuple(params)))
+        answer = self.pages.get(path, errors.NotFound("%s: cannot get %s: not found." % (self.host, path)))
+        if isinstance(answer, errors.Error):
+            raise answer
+        return answer
 
     # Inside.
 
