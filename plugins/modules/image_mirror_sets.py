@@ -106,6 +106,13 @@ options:
     type: list
     elements: str
     default: []
+  unowned:
+    description:
+      - With O(state=absent), names of objects to delete although this collection did not write them, as C(name) or
+        C(Kind name); for clusters that were converted by hand. One that does not exist is passed over.
+    type: list
+    elements: str
+    default: []
   labels:
     description: Further labels of the objects.
     type: dict
@@ -134,6 +141,11 @@ EXAMPLES = r"""
   disconnected.openshift.image_mirror_sets:
     mirrors: "{{ mirrors }}"
     migrate: [corporate-proxy]
+
+- name: Remove the mirrors of a cluster that was converted by hand
+  disconnected.openshift.image_mirror_sets:
+    unowned: [mirror-ocp, ocp4-index-0]
+    state: absent
 
 - name: Remove all mirrors that this collection configured
   disconnected.openshift.image_mirror_sets:
@@ -349,9 +361,11 @@ def migrated(there, kinds, names):
     return replace(there, objects=objects), replacements, replaced
 
 
-def plan_absent(there, name):
-    """How the objects under this name go, or all of ours where it is None."""
-    mine, others = _split(there.objects, name)
+def plan_absent(there, name, unowned=()):
+    """How the objects under this name go, or all of ours where it is None, and beside them those that are `unowned`."""
+    mine, _others = _split(there.objects, name)
+    mine += [obj for obj in there.objects if obj not in mine and {obj["metadata"]["name"], _title(obj)} & set(unowned)]
+    others = [obj for obj in there.objects if obj not in mine]
     plan = Plan(delete=mine, former=mine)
     try:
         plan.registries = mirror_sets.expected_registries(others + there.configs, there.version)
@@ -416,6 +430,7 @@ def main():
             kind=dict(choices=["auto", "idms", "icsp"], default="auto"),
             tags=dict(choices=["if_served", "required"], default="if_served"),
             migrate=dict(type="list", elements="str", default=[]),
+            unowned=dict(type="list", elements="str", default=[]),
             labels=dict(type="dict", default={}),
         ),
         required_if=[("state", "present", ("mirrors",))],
@@ -430,7 +445,7 @@ def main():
         def decide():
             if present:
                 return plan_present(read(cluster), rules, params)
-            return plan_absent(read(cluster), params["name"])
+            return plan_absent(read(cluster), params["name"], params["unowned"])
         plan = optimistic(decide, lambda plan: None if module.check_mode else plan.carry_out(cluster))
         for sentence in plan.warnings:
             module.warn(sentence)

@@ -342,3 +342,11 @@ class TestAbsent:
         cluster.writes.clear()
         result = run(cluster, state="absent", check_mode=True)
         assert (result["changed"], cluster.writes, result["diff"]["after"]) == (True, [], {})
+
+    def test_those_of_a_cluster_that_was_converted_by_hand(self, run):
+        cluster = a_cluster(theirs(ICSP, RELEASE, name="mirror-ocp"), theirs(ICSP, ART, name="index-0"),
+                            theirs(IDMS, ART, name="index-0"), theirs(IDMS, APPS, name="corporate"))
+        gone = ["mirror-ocp", "ImageDigestMirrorSet index-0", "never-there"]
+        assert run(cluster, state="absent", unowned=gone)["deleted"] == [
+            "ImageContentSourcePolicy mirror-ocp", "ImageDigestMirrorSet index-0"]
+        assert not run(cluster, state="absent", unowned=gone)["changed"]
