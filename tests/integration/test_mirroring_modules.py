@@ -304,6 +304,7 @@ def test_a_registry_that_takes_nothing_by_digest(tmp_path, capsys):
 def test_what_is_no_registry(tmp_path, capsys):
     with world(tmp_path) as here:
         here.target.inject(proxy.status(404))
+
         def reason(host, **args):
             args = dict(args, registry=host, fail=False)
             return fake_module.run(registry_info, capsys, args)["findings"][-1]["reason"]
