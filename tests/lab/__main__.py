@@ -66,6 +66,12 @@ def switch(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
+def way(settings: Settings, options: argparse.Namespace) -> int:
+    lost = control.ask(settings.control, options.command, place=options.place, nodes=options.nodes)
+    print(report.ways(lost))
+    return 0
+
+
 def stats(settings: Settings, options: argparse.Namespace) -> int:
     counts = control.ask(settings.control, "stats", reset=options.reset)
     print(json.dumps(counts, indent=2) if options.json else report.stats(counts))
@@ -109,6 +115,10 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("upstream", "mirror"):
         added = command(name, switch, f"switch the {name} registry on or off; it keeps its port and its data")
         added.add_argument("state", choices=("on", "off"))
+    for name, does in (("cut", "take nodes the way to"), ("restore", "give nodes back the way to")):
+        added = command(name, way, f"{does} the internet, or the mirror registry; all nodes unless some are named")
+        added.add_argument("place", choices=("internet", "mirror"))
+        added.add_argument("nodes", nargs="*", metavar="NODE")
     added = command("stats", stats, "count requests, writes, and the nodes' updates and drains")
     added.add_argument("--json", action="store_true")
     added.add_argument("--reset", action="store_true", help="begin to count anew afterwards")

@@ -17,7 +17,7 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -60,12 +60,20 @@ class Puller:
     """Pulls for all nodes of a lab, a few at a time. `nodes` holds a directory for each node.
 
     `looks_first`: as CRI-O up to 1.30, which tries the endpoints once to look at an image and once more to copy it.
+    `unreachable` says what keeps a node from a registry, if anything does.
     """
 
-    def __init__(self, nodes: Path, scratch: Path, looks_first: bool = False) -> None:
+    def __init__(
+        self,
+        nodes: Path,
+        scratch: Path,
+        looks_first: bool = False,
+        unreachable: Callable[[str, str], str] = lambda node, registry: "",
+    ) -> None:
         self._nodes = nodes
         self._scratch = scratch
         self._looks_first = looks_first
+        self._unreachable = unreachable
         self._turn = asyncio.Semaphore(AT_ONCE)
 
     async def pull_all(self, nodes: Iterable[str], images: Iterable[str]) -> list[Pull]:
@@ -97,7 +105,8 @@ class Puller:
             if prefix:
                 error = f"registry {prefix} is blocked in {sources.REGISTRIES_CONF}"
             else:
-                error = await self._copy(rootfs, endpoint, demands, scratch)
+                error = self._unreachable(node.name, _registry(endpoint))
+                error = error or await self._copy(rootfs, endpoint, demands, scratch)
             attempts.append(Attempt(endpoint.reference, endpoint.mirror, error))
             if not error:
                 if self._looks_first:
@@ -106,6 +115,26 @@ class Puller:
                 journal.crio(node, f"Pulled image: {reference}", request=request)
                 return Pull(node.name, image, True, endpoint.reference, endpoint.mirror, "", tuple(attempts))
         return _failed(node, image, tuple(attempts), _all_failed(attempts))
+
+    async def inspect(self, node: str, image: str, mirrors: bool) -> str:
+        """Ask for an image's manifest as a program on the node does, and return the complaint, or nothing."""
+        async with self._turn:
+            self._scratch.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self._scratch) as scratch:
+                rootfs = self._nodes / node / "rootfs"
+                registries = sources.load(rootfs) if mirrors else []
+                complaint = ""
+                for endpoint in sources.pull_sources(registries, asked_for(image)):
+                    tls = (
+                        f"--cert-dir={_certificates(rootfs, endpoint, Path(scratch))}",
+                        f"--tls-verify={_verified(endpoint)}",
+                    )
+                    complaint = self._unreachable(node, _registry(endpoint)) or await self._skopeo(
+                        rootfs, Path(scratch), "inspect", "--raw", *tls, f"docker://{endpoint.reference}"
+                    )
+                    if not complaint:
+                        return ""
+                return complaint
 
     async def _copy(self, rootfs: Path, endpoint: sources.Source, demands: list[dict], scratch: Path) -> str:
         """Pull from one endpoint and throw the image away; returns the error, or nothing."""
@@ -207,9 +236,13 @@ def asked_for(image: str) -> str:
     return name if sources.repository(name) != name else f"{name}:latest"
 
 
+def _registry(endpoint: sources.Source) -> str:
+    return endpoint.reference.partition("/")[0]
+
+
 def _certificates(rootfs: Path, endpoint: sources.Source, scratch: Path) -> Path:
     """The node's certificates for an endpoint's registry: the first directory of exactly its name, or an empty one."""
-    host = endpoint.reference.partition("/")[0]
+    host = _registry(endpoint)
     places = [rootfs / directory / host for directory in CERTIFICATE_DIRECTORIES]
     return next((place for place in places if place.is_dir()), scratch / "none")
 

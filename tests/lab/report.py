@@ -67,6 +67,12 @@ def faults(answer: dict) -> str:
     return "\n".join(answer["active"]) or "Nothing misbehaves."
 
 
+def ways(lost: dict) -> str:
+    """Which nodes reach what."""
+    rows = [(place, ", ".join(nodes) or "none") for place, nodes in lost.items()]
+    return "\n".join(["Nodes without a way to", *_columns(rows)])
+
+
 def _count(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 

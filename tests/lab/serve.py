@@ -23,6 +23,7 @@ from .faults import Faults
 from .kubelet import Kubelet
 from .operators import OtherOperators
 from .pull import Images, Puller
+from .reach import INTERNET, Reach, Skopeo
 from .registries import Registry
 from .settings import Endpoint, Settings
 from .steering import Steering
@@ -71,7 +72,13 @@ async def start(settings: Settings, stack: AsyncExitStack) -> None:
     public, own = _endpoint(settings, upstream), _endpoint(settings, mirror)
 
     scale, store = Scale(settings.speed), Store(settings.version)
-    puller = Puller(settings.directory / "nodes", settings.scratch, looks_first=settings.minor < (4, 18))
+    reach = Reach(mirror.address)
+    puller = Puller(
+        settings.directory / "nodes",
+        settings.scratch,
+        looks_first=settings.minor < (4, 18),
+        unreachable=reach.failure,
+    )
     images = Images(puller)
     nodes = Nodes(store, scale, settings.directory / "nodes", images.provide)
     # Served from its first object on, so that what is owned goes with its owner.
@@ -85,7 +92,12 @@ async def start(settings: Settings, stack: AsyncExitStack) -> None:
     workloads = Workloads(store, scale)
     workloads.start()
     stack.callback(workloads.stop)
-    others = OtherOperators(store, scale, cluster.default_sources(settings, made), lambda: upstream.running)
+    names = [item.object["metadata"]["name"] for item in store.items("nodes")]
+    skopeo = Skopeo(puller.inspect)
+    await skopeo.start(settings.node(name) / "rootfs" for name in names)
+    stack.push_async_callback(skopeo.stop)
+    online = partial(_online, upstream, reach, frozenset(names))
+    others = OtherOperators(store, scale, cluster.default_sources(settings, made), online)
     others.start()
     stack.callback(others.stop)
     nodes.operator = operator
@@ -93,12 +105,17 @@ async def start(settings: Settings, stack: AsyncExitStack) -> None:
     stack.push_async_callback(nodes.stop)
 
     steering = Steering(
-        store, server, operator, puller, {"upstream": upstream, "mirror": mirror}, Faults(store, server, operator)
+        store, server, operator, puller, {"upstream": upstream, "mirror": mirror}, Faults(store, server, operator), reach
     )
     steered = control.Server(settings.control, steering.verbs())
     await steered.start()
     stack.push_async_callback(steered.close)
     describe.write(settings, api, public, own, made, steering.node_names())
+
+
+def _online(upstream: Registry, reach: Reach, nodes: frozenset[str]) -> bool:
+    """Whether the internet is there, and a node from which it can be reached."""
+    return upstream.running and not nodes.issubset(reach.lost()[INTERNET])
 
 
 class Nodes(Kubelet):

@@ -14,6 +14,7 @@ from .control import Rejected, Verb
 from .faults import Faults
 from .mco import MachineConfigOperator
 from .pull import Puller
+from .reach import PLACES, Reach
 from .registries import Registry
 
 
@@ -28,6 +29,7 @@ class Steering:
         puller: Puller,
         registries: Mapping[str, Registry],
         faults: Faults,
+        reach: Reach,
     ) -> None:
         self._store = store
         self._server = server
@@ -35,6 +37,7 @@ class Steering:
         self._puller = puller
         self._registries = registries
         self._faults = faults
+        self._reach = reach
 
     def verbs(self) -> dict[str, Verb]:
         return {
@@ -44,6 +47,8 @@ class Steering:
             "upstream": lambda state: self._switch("upstream", state),
             "mirror": lambda state: self._switch("mirror", state),
             "faults": self.faults,
+            "cut": lambda place, nodes=(): self._way(self._reach.cut, place, nodes),
+            "restore": lambda place, nodes=(): self._way(self._reach.restore, place, nodes),
         }
 
     def node_names(self) -> list[str]:
@@ -75,6 +80,15 @@ class Steering:
 
     async def faults(self, words: list[str]) -> dict:
         return self._faults.tell(words)
+
+    async def _way(self, change, place: str, nodes: list[str]) -> dict:
+        """Take nodes, or all of them, the way to the internet or to the mirror registry, or give it back."""
+        names = self.node_names()
+        unknown = [node for node in nodes if node not in names]
+        if place not in PLACES or unknown:
+            raise Rejected(f"There is no {', '.join(unknown) or place}: say one of {', '.join(PLACES)}, and nodes' names.")
+        change(place, nodes or names)
+        return self._reach.lost()
 
     async def _switch(self, name: str, state: str) -> str:
         registry = self._registries[name]
