@@ -26,13 +26,13 @@ demo: setup  ## Convert a cluster, prove it, and bring it back, in front of your
 	@tests/tools/demo.sh
 
 test: setup lint sanity  ## Everything: lint, sanity, unit tests, integration stories on the lab
-	@$(BIN)/python -m pytest -q tests/unit tests/integration
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/integration
 
 unit: setup  ## Unit tests only
 	@$(BIN)/python -m pytest -q tests/unit
 
 integration: setup  ## Integration stories on the lab only
-	@$(BIN)/python -m pytest -q tests/integration
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/integration
 
 lint: setup  ## ansible-lint, production profile
 	@tests/tools/lint.sh
