@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The machine-config operator's behaviour: its controllers, a daemon on every node, and what can be made to go wrong."""
+"""The machine-config operator's behaviour: its controllers, a daemon on every node, and the faults it can have."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from ..clock import Scale
 from ..settings import Settings
 from . import context
 from .certs import ApiServerOperator, ControllerConfigSync, NodeCa, RegistryOperator
+from .config_operator import ConfigOperator
 from .context import Context, Faults, NodeCounts, Pace, annotation
 from .controller import MachineConfigController
 from .daemon import Daemons
 from .machinery import Jitter
-from .operator import Operator
 from .releases import Release
 
 __all__ = ["MachineConfigOperator", "Pace", "start"]
 
 
-async def start(store: Store, settings: Settings, scale: Scale, *, pace: Pace | None = None, seed: int = 1) -> MachineConfigOperator:
+async def start(
+    store: Store, settings: Settings, scale: Scale, *, pace: Pace | None = None, seed: int = 1
+) -> MachineConfigOperator:
     """Bring a seeded cluster's machine-config operator to life. The same seed gives the same small delays."""
     ctx = Context(
         store=store,
@@ -45,7 +47,7 @@ class MachineConfigOperator:
         self.context = ctx
         self.controller = MachineConfigController(ctx)
         self.daemons = Daemons(ctx)
-        self._operator = Operator(ctx)
+        self._operator = ConfigOperator(ctx)
         self._others = [ControllerConfigSync(ctx), NodeCa(ctx), RegistryOperator(ctx), ApiServerOperator(ctx)]
 
     def start(self) -> None:
@@ -106,7 +108,7 @@ class MachineConfigOperator:
     def fail_rendering(self, pool: str, why: str = "") -> None:
         """Make a pool's configuration impossible to render, from its next change on."""
         self.faults.unrenderable[pool] = why or (
-            f'parsing Ignition config failed: unknown version. Supported spec versions: 2.2, 3.0, 3.1, 3.2 (pool "{pool}")'
+            "parsing Ignition config failed: unknown version. Supported spec versions: 2.2, 3.0, 3.1, 3.2, 3.3, 3.4"
         )
         self._touch(pool)
 
@@ -136,18 +138,34 @@ class MachineConfigOperator:
 
     def _touch(self, pool: str) -> None:
         """A change of a pool that means nothing, so that its controllers look at it."""
-        marker = {"metadata": {"annotations": {"lab.disconnected.openshift/looked-at": self.context.store.revision.__str__()}}}
+        marker = {
+            "metadata": {
+                "annotations": {"lab.disconnected.openshift/looked-at": self.context.store.revision.__str__()}
+            }
+        }
         self.context.store.patch(context.POOLS, pool, marker)
 
     def _controller_pods(self, up: bool) -> None:
         store = self.context.store
         for pod in store.list("pods", context.NAMESPACE, {"k8s-app": "machine-config-controller"}):
-            state = {"running": {"startedAt": pod["metadata"]["creationTimestamp"]}} if up else {
-                "waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s restarting failed container"}
-            }
-            statuses = [status | {"ready": up, "started": up, "state": state} for status in pod["status"]["containerStatuses"]]
+            state = (
+                {"running": {"startedAt": pod["metadata"]["creationTimestamp"]}}
+                if up
+                else {
+                    "waiting": {
+                        "reason": "CrashLoopBackOff",
+                        "message": "back-off 5m0s restarting failed container",
+                    }
+                }
+            )
+            statuses = [
+                status | {"ready": up, "started": up, "state": state}
+                for status in pod["status"]["containerStatuses"]
+            ]
             conditions = [
-                condition | {"status": "True" if up else "False"} if condition["type"] in ("Ready", "ContainersReady") else condition
+                condition | {"status": "True" if up else "False"}
+                if condition["type"] in ("Ready", "ContainersReady")
+                else condition
                 for condition in pod["status"]["conditions"]
             ]
             change = {"status": {"containerStatuses": statuses, "conditions": conditions}}

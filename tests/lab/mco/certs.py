@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+from collections.abc import Callable
 
 from ..api.store import now
 from ..nodefs import CERTIFICATES
@@ -57,24 +58,27 @@ class ControllerConfigSync:
     def __init__(self, ctx: Context) -> None:
         self.context = ctx
         self.queue = WorkQueue(ctx.scale, self._work, base=ctx.pace.daemon_reaction, cap=60.0)
-        self._informer: Informer | None = None
+        self._config: dict | None = None
+        self._informers: list[Informer] = []
 
     def start(self) -> None:
         if self.context.release.controller_config_carries_cas:
-            self._informer = Informer(self.context.store, context.CONTROLLER_CONFIGS)
-            self._informer.subscribe(self._changed)
+            informer = Informer(self.context.store, context.CONTROLLER_CONFIGS)
+            informer.subscribe(self._changed)
+            self._informers.append(informer)
 
     def stop(self) -> None:
         self.queue.stop()
-        if self._informer:
-            self._informer.stop()
+        for informer in self._informers:
+            informer.stop()
 
     def _changed(self, old: dict | None, new: dict | None) -> None:
+        self._config = new
         for item in self.context.store.items(context.NODES) if new else ():
             self.queue.add_rate_limited(item.object["metadata"]["name"])
 
     async def _work(self, name: str) -> None:
-        config = self._informer.get(context.CONTROLLER_CONFIG)
+        config = self._config
         node = self.context.store.item(context.NODES, name)
         self.queue.forget(name)
         if not config or not node:
@@ -83,7 +87,9 @@ class ControllerConfigSync:
         if annotation(node.object, context.SYNCED_CONTROLLER_CONFIG) == version:
             return
         spec = config["spec"]
-        bundles = (spec.get("imageRegistryBundleData") or []) + (spec.get("imageRegistryBundleUserData") or [])
+        bundles = (spec.get("imageRegistryBundleData") or []) + (
+            spec.get("imageRegistryBundleUserData") or []
+        )
         files = self.context.files(name)
         # Directories are compared with the keys as they are, so one with a port never matches: it goes, and comes back.
         keys = {bundle["file"] for bundle in bundles}
@@ -113,13 +119,17 @@ class NodeCa:
         groups = min(len(names), _GROUPS)
         for group in range(groups):
             self._mounted[group] = self._data()
-            self._tasks.append(asyncio.get_running_loop().create_task(self._watch_over(group, names[group::groups])))
+            self._tasks.append(
+                asyncio.get_running_loop().create_task(self._watch_over(group, names[group::groups]))
+            )
         self._leave = self.context.store.listen("configmaps", self._changed)
 
     def stop(self) -> None:
         self._leave()
-        for part in (*self._tasks, *self._timers):
-            part.cancel()
+        for task in self._tasks:
+            task.cancel()
+        for timer in self._timers:
+            timer.cancel()
 
     def _data(self) -> dict[str, str]:
         item = self.context.store.item("configmaps", REGISTRY_CERTIFICATES, REGISTRY_NAMESPACE)
@@ -131,7 +141,9 @@ class NodeCa:
             return
         loop, data = asyncio.get_running_loop(), self._data()
         for group in self._mounted:
-            projected = self.context.scale.seconds(self.context.jitter.between(1.0, self.context.pace.node_ca))
+            projected = self.context.scale.seconds(
+                self.context.jitter.between(1.0, self.context.pace.node_ca)
+            )
             self._timers.add(loop.call_later(projected, self._mounted.__setitem__, group, data))
         self._timers = {timer for timer in self._timers if timer.when() > loop.time()}
 
@@ -169,7 +181,7 @@ class RegistryOperator:
     def __init__(self, ctx: Context) -> None:
         self.context = ctx
         self.queue = WorkQueue(ctx.scale, self._work, workers=1)
-        self._leave = []
+        self._leave: list[Callable[[], None]] = []
 
     def start(self) -> None:
         for resource in (context.IMAGES, "configmaps"):
@@ -204,8 +216,12 @@ class RegistryOperator:
 
     def _report(self, failure: str) -> None:
         report(
-            self.context, "image-registry", "Degraded", bool(failure),
-            reason="Unavailable" if failure else "AsExpected", message=failure,
+            self.context,
+            "image-registry",
+            "Degraded",
+            bool(failure),
+            reason="Unavailable" if failure else "AsExpected",
+            message=failure,
         )
 
 
@@ -215,7 +231,7 @@ class ApiServerOperator:
     def __init__(self, ctx: Context) -> None:
         self.context = ctx
         self.queue = WorkQueue(ctx.scale, self._work, workers=1)
-        self._leave = []
+        self._leave: list[Callable[[], None]] = []
 
     def start(self) -> None:
         for resource in (context.IMAGES, "configmaps"):
@@ -227,7 +243,10 @@ class ApiServerOperator:
             leave()
 
     def _changed(self, event) -> None:
-        if event.resource == context.IMAGES or event.item.object["metadata"]["namespace"] == "openshift-config":
+        if (
+            event.resource == context.IMAGES
+            or event.item.object["metadata"]["namespace"] == "openshift-config"
+        ):
             self.queue.add_after("ca", 1.0)
 
     async def _work(self, key: str) -> None:
@@ -245,12 +264,18 @@ class ApiServerOperator:
         if deployment is None:
             return
         template = deployment["spec"]["template"]["metadata"]
-        template.setdefault("annotations", {})["operator.openshift.io/dep-openshift-apiserver.image-import-ca.configmap"] = now()
+        template.setdefault("annotations", {})[
+            "operator.openshift.io/dep-openshift-apiserver.image-import-ca.configmap"
+        ] = now()
         generation = store.update("deployments.apps", deployment)["metadata"]["generation"]
         replicas = deployment["spec"]["replicas"]
         for updated in range(replicas):
             report(
-                self.context, "openshift-apiserver", "Progressing", True, reason="APIServerDeployment_PodsUpdating",
+                self.context,
+                "openshift-apiserver",
+                "Progressing",
+                True,
+                reason="APIServerDeployment_PodsUpdating",
                 message="APIServerDeploymentProgressing: deployment/apiserver.openshift-apiserver: "
                 f"{updated}/{replicas} pods have been updated to the latest generation",
             )
@@ -258,7 +283,12 @@ class ApiServerOperator:
         status = {"observedGeneration": generation, "updatedReplicas": replicas}
         store.patch("deployments.apps", "apiserver", {"status": status}, _APISERVER_NAMESPACE, status=True)
         report(
-            self.context, "openshift-apiserver", "Progressing", False, reason="AsExpected", message="All is well",
+            self.context,
+            "openshift-apiserver",
+            "Progressing",
+            False,
+            reason="AsExpected",
+            message="All is well",
         )
 
 

@@ -12,6 +12,7 @@ import hashlib
 import json
 import re
 import urllib.parse
+from collections.abc import Sequence
 
 from . import render
 from .releases import Release
@@ -67,7 +68,9 @@ def content(file: dict) -> bytes:
     return gzip.decompress(data) if contents.get("compression") == "gzip" else data
 
 
-def ignition(release: Release, files: list[dict] | None = None, units: list[dict] = (), users: list[dict] = ()) -> dict:
+def ignition(
+    release: Release, files: list[dict] | None = None, units: Sequence[dict] = (), users: Sequence[dict] = ()
+) -> dict:
     """An Ignition configuration; without files, storage holds null as the operator's own empty ones do."""
     config = {"ignition": {"version": release.ignition}, "storage": {"files": files or None}}
     if users:
@@ -104,7 +107,7 @@ def controller_version(release: Release) -> str:
 
 def machine_config(release: Release, name: str, role: str, config: dict, owner: dict | None = None) -> dict:
     """A MachineConfig of the operator's own, owned by the object it was made from (by the installer, without one)."""
-    metadata = {"name": name, "labels": {ROLE_LABEL: role}}
+    metadata: dict = {"name": name, "labels": {ROLE_LABEL: role}}
     if owner:
         metadata["annotations"] = {CONTROLLER_VERSION: controller_version(release)}
         metadata["ownerReferences"] = [owner]
@@ -137,12 +140,16 @@ def from_templates(release: Release, role: str, controller_config: dict, pull_se
         template_file(PULL_SECRET, pull_secret + "\n", 0o600),
     ]
     if not release.controller_config_carries_cas:
-        base.append(template_file("/etc/kubernetes/kubelet-ca.crt", _text(spec.get("kubeAPIServerServingCAData"))))
+        base.append(
+            template_file("/etc/kubernetes/kubelet-ca.crt", _text(spec.get("kubeAPIServerServingCAData")))
+        )
     if spec.get("additionalTrustBundle"):
         base.append(template_file(USER_CA_BUNDLE, _text(spec["additionalTrustBundle"])))
     runtime = [
         template_file(REGISTRIES_CONF, render.TEMPLATE_REGISTRIES_CONF),
-        template_file("/etc/crio/crio.conf.d/00-default", '[crio.runtime]\nlog_level = "info"\nselinux = true\n'),
+        template_file(
+            "/etc/crio/crio.conf.d/00-default", '[crio.runtime]\nlog_level = "info"\nselinux = true\n'
+        ),
         template_file(POLICY_JSON, json.dumps(render.TEMPLATE_POLICY, indent=4)),
     ]
     kubelet = [template_file("/etc/kubernetes/kubelet.conf", _kubelet_conf())]
@@ -160,7 +167,7 @@ def registries_name(role: str) -> str:
 
 
 def generated_registries(release: Release, role: str, owner: dict, files: dict[str, str]) -> dict:
-    """The MachineConfig that holds what mirror objects and image.config ask for; it exists even when that is nothing."""
+    """The MachineConfig with what mirror objects and image.config ask for; it exists even when that is nothing."""
     listed = [generated_file(path, text) for path, text in files.items()]
     return machine_config(release, registries_name(role), role, ignition(release, listed), owner)
 
@@ -185,7 +192,8 @@ def _kubelet_conf() -> str:
 
 
 def _unit(name: str, role: str) -> str:
-    return f"[Unit]\nDescription={name}\n\n[Service]\nExecStart=/usr/bin/{name} --node-labels=node-role.kubernetes.io/{role}\n"
+    labels = f"--node-labels=node-role.kubernetes.io/{role}"
+    return f"[Unit]\nDescription={name}\n\n[Service]\nExecStart=/usr/bin/{name} {labels}\n"
 
 
 def _text(encoded: str | None) -> str:
@@ -196,13 +204,24 @@ def _text(encoded: str | None) -> str:
 
 
 def merge(release: Release, pool: str, configs: list[dict], os_image: str) -> dict:
-    """The rendered MachineConfig's spec: by name, later ones win file by file; a custom pool's own come after worker's."""
-    ordered = sorted(configs, key=lambda c: (c["metadata"]["labels"][ROLE_LABEL] != "worker", c["metadata"]["name"]))
+    """The rendered MachineConfig's spec: in the order of names, later ones win file by file.
+
+    What a custom pool has of its own comes after what it has of the workers.
+    """
+    ordered = sorted(
+        configs, key=lambda c: (c["metadata"]["labels"][ROLE_LABEL] != "worker", c["metadata"]["name"])
+    )
     files: dict[str, dict] = {}
     units: dict[str, dict] = {}
     keys: dict[str, list[str]] = {}
-    spec = {"baseOSExtensionsContainerImage": "", "fips": False, "kernelType": "default", "osImageURL": os_image}
-    kernel_arguments, extensions = [], []
+    spec = {
+        "baseOSExtensionsContainerImage": "",
+        "fips": False,
+        "kernelType": "default",
+        "osImageURL": os_image,
+    }
+    kernel_arguments: list[str] = []
+    extensions: list[str] = []
     for config in ordered:
         given = config["spec"]
         files |= {path: {"overwrite": True, **file} for path, file in files_of(config).items()}

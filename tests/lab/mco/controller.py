@@ -6,60 +6,17 @@
 
 from __future__ import annotations
 
-from ..api.errors import Refusal
-from . import configs, context, render
+from . import context
 from .context import Context
-from .machinery import Informer, Log, Recorder, SyncError, Throttle, WorkQueue
+from .drain_controller import DrainController
+from .image_controller import ImageController
+from .machinery import Informer, Log, Recorder, Throttle
+from .node_controller import NodeController
+from .render_controller import RenderController
+from .syncing import Controller
+from .template_controller import TemplateController
 
-_RETRIES = 15
-_LATER = 60.0  # seconds until a key that failed too often is tried again
-
-
-class Controller:
-    """One controller: it hears of changes, queues keys, and brings what a key names into order."""
-
-    noun = ""  # what a key names, in the log
-    where = ""  # the source line that reports a failure
-    workers = 2
-
-    def __init__(self, process: MachineConfigController) -> None:
-        self.process = process
-        self.context = process.context
-        self.store = process.context.store
-        self.release = process.context.release
-        self.log = process.log
-        self.queue = WorkQueue(self.context.scale, self._work, workers=self.workers)
-
-    def start(self) -> None:
-        """Subscribe to what matters."""
-        raise NotImplementedError
-
-    async def sync(self, key: str) -> None:
-        """Bring one thing into order; raises what _EXPECTED lists where that does not work now."""
-        raise NotImplementedError
-
-    def stop(self) -> None:
-        self.queue.stop()
-
-    async def _work(self, key: str) -> None:
-        try:
-            await self.sync(key)
-        except _EXPECTED as error:
-            self._failed(key, error)
-        else:
-            self.queue.forget(key)
-
-    def _failed(self, key: str, error: Exception) -> None:
-        if self.queue.failures(key) < _RETRIES:
-            self.log.info(self.where, f"Error syncing {self.noun} {key}: {error}")
-            self.queue.add_rate_limited(key)
-            return
-        self.log.info(self.where, f'Dropping {self.noun} "{key}" out of the queue: {error}')
-        self.queue.forget(key)
-        self.queue.add_after(key, _LATER)
-
-
-_EXPECTED = (SyncError, Refusal, render.Refused, configs.BadConfig)
+_KINDS = (TemplateController, ImageController, RenderController, NodeController, DrainController)
 
 
 class MachineConfigController:
@@ -77,20 +34,17 @@ class MachineConfigController:
         return bool(self._controllers)
 
     def start(self) -> None:
-        from .drain_controller import DrainController
-        from .image_controller import ImageController
-        from .node_controller import NodeController
-        from .render_controller import RenderController
-        from .template_controller import TemplateController
-
-        kinds = (TemplateController, ImageController, RenderController, NodeController, DrainController)
-        self._controllers = [kind(self) for kind in kinds]
+        self._controllers = [kind(self) for kind in _KINDS]
         for controller in self._controllers:
             controller.start()
 
     def stop(self) -> None:
-        for part in (*self._controllers, *self._informers.values(), *self._recorders):
-            part.stop()
+        for controller in self._controllers:
+            controller.stop()
+        for informer in self._informers.values():
+            informer.stop()
+        for recorder in self._recorders:
+            recorder.stop()
         self._controllers, self._informers, self._recorders = [], {}, []
 
     def informer(self, resource: str) -> Informer:
@@ -101,7 +55,9 @@ class MachineConfigController:
 
     def mirror_informers(self) -> list[Informer]:
         """The caches of ImageContentSourcePolicies, ImageDigestMirrorSets and ImageTagMirrorSets, as far as served."""
-        served = [kind for kind in (context.ICSP, context.IDMS, context.ITMS) if kind in self.context.store.table]
+        served = [
+            kind for kind in (context.ICSP, context.IDMS, context.ITMS) if kind in self.context.store.table
+        ]
         return [self.informer(kind) for kind in served]
 
     def recorder(self, component: str, throttle: Throttle | None = None) -> Recorder:

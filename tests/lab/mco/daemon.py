@@ -24,6 +24,7 @@ from .machinery import Informer, Log, Recorder, WorkQueue
 _DRAIN_TIME, _UNCORDON_TIME = 3600.0, 600.0
 _MOST_BACKOFF = 60.0
 _OVERRIDE = "image-registry-override-drain"
+_SEE_LOGS = "Please see machine-config-controller logs for more information"
 
 
 class UpdateFailed(Exception):
@@ -77,8 +78,11 @@ class Daemons:
             return
         self._fail_if_told(name)
         if annotation(node, context.DESIRED_DRAIN) != annotation(node, context.LAST_APPLIED_DRAIN):
-            self.log(name).info("daemon.go:730", "A previously requested drain has not yet completed. Waiting for "
-                                                 "machine-config-controller to finish draining node.")
+            self.log(name).info(
+                "daemon.go:730",
+                "A previously requested drain has not yet completed. Waiting for "
+                "machine-config-controller to finish draining node.",
+            )
             return
         if not annotation(node, context.DESIRED_CONFIG) or context.node_is_done(node):
             return
@@ -126,13 +130,19 @@ class Daemons:
     def _config(self, name: str) -> dict:
         item = self.store.item(context.MACHINE_CONFIGS, name)
         if item is None:
-            raise UpdateFailed(f'missing MachineConfig {name}\nmachineconfig.machineconfiguration.openshift.io "{name}" not found')
+            raise UpdateFailed(
+                f'missing MachineConfig {name}\nmachineconfig.machineconfiguration.openshift.io "{name}" not found'
+            )
         return item.object
 
     def _current(self, name: str) -> dict:
         """The configuration that was written last, as the node's own disk remembers it."""
         written = self.context.files(name).read(CURRENT_CONFIG)
-        return json.loads(written) if written else self._config(annotation(self.nodes.get(name), context.CURRENT_CONFIG))
+        return (
+            json.loads(written)
+            if written
+            else self._config(annotation(self.nodes.get(name), context.CURRENT_CONFIG))
+        )
 
     def _check_drift(self, name: str, config: dict) -> None:
         """Files that somebody changed by hand make the daemon refuse to go on."""
@@ -140,7 +150,9 @@ class Daemons:
         for path, file in configs.files_of(config).items():
             if files.read(path) == configs.content(file):
                 continue
-            raise UpdateFailed(f'unexpected on-disk state validating against {known}: content mismatch for file "{path}"')
+            raise UpdateFailed(
+                f'unexpected on-disk state validating against {known}: content mismatch for file "{path}"'
+            )
 
     def _plan(self, old: dict, new: dict) -> Disruption:
         policies = None
@@ -169,7 +181,7 @@ class Daemons:
         self._say(name, "Cordon", "Cordoned node to apply update")
         self._say(name, "Drain", "Draining node to update config.")
         self.context.count(name).drains += 1
-        failure = f"failed to drain node: {name} after 1 hour. Please see machine-config-controller logs for more information"
+        failure = f"failed to drain node: {name} after 1 hour. {_SEE_LOGS}"
         await self._ask(name, request, _DRAIN_TIME, "FailedToDrain", failure)
 
     async def _drain_alone(self, name: str) -> None:
@@ -229,7 +241,11 @@ class Daemons:
                     service = "daemon-reload"
                 self._reload(name, service)
             case "Restart":
-                self._say(name, "ServiceRestart", f"Config changes do not require reboot. Service {service} was restarted.")
+                self._say(
+                    name,
+                    "ServiceRestart",
+                    f"Config changes do not require reboot. Service {service} was restarted.",
+                )
                 self.context.count(name).crio_restarts += "crio" in service
             case disruption.NONE:
                 self._say(name, "SkipReboot", "Config changes do not require reboot.")
@@ -241,8 +257,12 @@ class Daemons:
         if name in self.context.faults.failing_reloads:
             error = f"error running systemctl reload {service}: Job for {service}.service failed.\n: exit status 1"
             subject = f"service {service}" if self.release.node_disruption_policies else f"{service} service"
-            self._say(name, "FailedServiceReload", f"Reloading {subject} failed. Error: {error}", kind="Warning")
-            raise UpdateFailed(f"could not apply update: reloading {service} configuration failed. Error: {error}")
+            self._say(
+                name, "FailedServiceReload", f"Reloading {subject} failed. Error: {error}", kind="Warning"
+            )
+            raise UpdateFailed(
+                f"could not apply update: reloading {service} configuration failed. Error: {error}"
+            )
         reason = "ServiceReload" if self.release.node_disruption_policies else "SkipReboot"
         self._say(name, reason, f"Config changes do not require reboot. Service {service} was reloaded.")
         self.context.count(name).crio_reloads += "crio" in service
@@ -252,7 +272,9 @@ class Daemons:
         self._say(name, "Reboot", f"Node will reboot into config {target}")
         self._ready(name, "False", "KubeletNotReady", "node is shutting down")
         await self.context.scale.sleep(self.context.pace.reboot * self.context.jitter.between(0.8, 1.2))
-        boot_id = "-".join(f"{int(self.context.jitter.between(0, 16**size)):0{size}x}" for size in (8, 4, 4, 4, 12))
+        boot_id = "-".join(
+            f"{int(self.context.jitter.between(0, 16**size)):0{size}x}" for size in (8, 4, 4, 4, 12)
+        )
         node_info = self.store.item(context.NODES, name).object["status"]["nodeInfo"] | {"bootID": boot_id}
         self.store.patch(context.NODES, name, {"status": {"nodeInfo": node_info}}, status=True)
         self._restart_pods(name)
@@ -263,7 +285,12 @@ class Daemons:
         conditions = self.store.get(context.NODES, name)["status"]["conditions"]
         for condition in conditions:
             if condition["type"] == "Ready":
-                condition |= {"status": status, "reason": reason, "message": message, "lastTransitionTime": api.now()}
+                condition |= {
+                    "status": status,
+                    "reason": reason,
+                    "message": message,
+                    "lastTransitionTime": api.now(),
+                }
         self.store.patch(context.NODES, name, {"status": {"conditions": conditions}}, status=True)
 
     def _restart_pods(self, name: str) -> None:
@@ -272,7 +299,9 @@ class Daemons:
             if item.object["spec"].get("nodeName") != name or not status.get("containerStatuses"):
                 continue
             metadata = item.object["metadata"]
-            statuses = [s | {"restartCount": s.get("restartCount", 0) + 1} for s in status["containerStatuses"]]
+            statuses = [
+                s | {"restartCount": s.get("restartCount", 0) + 1} for s in status["containerStatuses"]
+            ]
             change = {"status": {"containerStatuses": statuses}}
             self.store.patch("pods", metadata["name"], change, metadata["namespace"], status=True)
 
@@ -287,7 +316,9 @@ class Daemons:
             await self._ask(name, f"uncordon-{target}", _UNCORDON_TIME, "FailedToUncordon", failure)
         self._say(name, "Uncordon", f"Update completed for config {target} and node has been uncordoned")
         self._say(name, "NodeDone", f"Setting node {name}, currentConfig {target} to Done")
-        self._annotate(name, {context.STATE: context.DONE, context.CURRENT_CONFIG: target, context.REASON: ""})
+        self._annotate(
+            name, {context.STATE: context.DONE, context.CURRENT_CONFIG: target, context.REASON: ""}
+        )
         self.context.count(name).updates += moved
 
     def _annotate(self, name: str, annotations: dict[str, str]) -> None:

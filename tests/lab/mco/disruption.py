@@ -57,10 +57,16 @@ def difference(old: dict, new: dict) -> Difference:
     old_units, new_units = configs.units_of(old), configs.units_of(new)
     applied_at_boot = ("osImageURL", "kernelArguments", "kernelType", "fips", "extensions")
     return Difference(
-        files=tuple(path for path in {**old_files, **new_files} if not _same(old_files.get(path), new_files.get(path))),
-        units=tuple(name for name in {**old_units, **new_units} if old_units.get(name) != new_units.get(name)),
+        files=tuple(
+            path for path in {**old_files, **new_files} if not _same(old_files.get(path), new_files.get(path))
+        ),
+        units=tuple(
+            name for name in {**old_units, **new_units} if old_units.get(name) != new_units.get(name)
+        ),
         ssh=configs.users_of(old) != configs.users_of(new),
-        system=any((old["spec"].get(key) or None) != (new["spec"].get(key) or None) for key in applied_at_boot),
+        system=any(
+            (old["spec"].get(key) or None) != (new["spec"].get(key) or None) for key in applied_at_boot
+        ),
     )
 
 
@@ -70,7 +76,9 @@ def _same(old: dict | None, new: dict | None) -> bool:
     return old.get("mode") == new.get("mode") and configs.content(old) == configs.content(new)
 
 
-def disruption(release: Release, old: dict, new: dict, *, policies: dict | None, drain_overridden: bool) -> Disruption:
+def disruption(
+    release: Release, old: dict, new: dict, *, policies: dict | None, drain_overridden: bool
+) -> Disruption:
     """What the update does. `policies` is MachineConfiguration's status.nodeDisruptionPolicyStatus.clusterPolicies."""
     change = difference(old, new)
     if release.node_disruption_policies:
@@ -158,7 +166,9 @@ def _by_policy(change: Difference, policies: dict) -> tuple[Action, ...]:
         return (Action(REBOOT),)
     found: list[Action] = []
     units = {unit["name"]: unit["actions"] for unit in policies.get("units") or ()}
-    for actions in [_closest(path, policies["files"]) for path in change.files] + [units.get(n) for n in change.units]:
+    for actions in [_closest(path, policies["files"]) for path in change.files] + [
+        units.get(n) for n in change.units
+    ]:
         if actions is None:
             return (Action(REBOOT),)
         found += _parsed(actions)
@@ -192,11 +202,15 @@ def is_safe(release: Release, old: dict, new: dict) -> bool:
     old_registries, new_registries = _by_scope(old), _by_scope(new)
     if old_registries.keys() - new_registries.keys():
         return False
-    return all(_safely(release, old_registries.get(scope), registry) for scope, registry in new_registries.items())
+    return all(
+        _safely(release, old_registries.get(scope), registry) for scope, registry in new_registries.items()
+    )
 
 
 def _by_scope(conf: dict) -> dict[str, dict]:
-    return {registry.get("prefix") or registry["location"]: registry for registry in conf.get("registry") or ()}
+    return {
+        registry.get("prefix") or registry["location"]: registry for registry in conf.get("registry") or ()
+    }
 
 
 def _safely(release: Release, old: dict | None, new: dict) -> bool:

@@ -10,9 +10,9 @@ import asyncio
 
 from . import context, draining
 from .context import annotation
-from .controller import Controller
 from .draining import DrainFailed
 from .machinery import SyncError
+from .syncing import Controller
 
 _DELAY = 5.0
 _RETRY, _RETRY_LATER = 60.0, 300.0
@@ -54,7 +54,9 @@ class DrainController(Controller):
                     return
             case verb:
                 raise SyncError(f"node {key}: non-recognized drain verb detected {verb}")
-        self.store.patch(context.NODES, key, {"metadata": {"annotations": {context.LAST_APPLIED_DRAIN: wanted}}})
+        self.store.patch(
+            context.NODES, key, {"metadata": {"annotations": {context.LAST_APPLIED_DRAIN: wanted}}}
+        )
 
     async def _cordon(self, name: str, node: dict, cordon: bool) -> None:
         verb = "cordon" if cordon else "uncordon"
@@ -87,7 +89,9 @@ class DrainController(Controller):
 
     def _postpone(self, name: str, node: dict, lasted: float, failure: DrainFailed) -> None:
         if lasted <= _FAILING_SINCE:
-            self._log(name, f"Drain failed. Waiting 1 minute then retrying. Error message from drain: {failure}")
+            self._log(
+                name, f"Drain failed. Waiting 1 minute then retrying. Error message from drain: {failure}"
+            )
             self.queue.add_after(name, _RETRY)
             return
         said = (

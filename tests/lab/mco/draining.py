@@ -26,8 +26,9 @@ class DrainFailed(Exception):
 def cordon(store: Store, node: str, unschedulable: bool) -> None:
     """Close a node for new pods, or open it again, with the taint that says so."""
     taint = {"effect": "NoSchedule", "key": "node.kubernetes.io/unschedulable"}
-    spec = store.item(context.NODES, node).object["spec"]
-    taints = [given for given in spec.get("taints") or () if given["key"] != taint["key"]]
+    item = store.item(context.NODES, node)
+    present = item.object["spec"].get("taints") or [] if item else []
+    taints = [given for given in present if given["key"] != taint["key"]]
     if unschedulable:
         taints.append(taint)
     change = {"unschedulable": True if unschedulable else None, "taints": taints or None}

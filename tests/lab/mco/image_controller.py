@@ -10,8 +10,8 @@ One object that is refused stops all of them: what was generated before stays, a
 from __future__ import annotations
 
 from . import configs, context, render
-from .controller import Controller
 from .machinery import SyncError
+from .syncing import Controller
 
 _KEY = "openshift-config"
 _BUILT_IN = "machineconfiguration.openshift.io/mco-built-in"
@@ -40,14 +40,18 @@ class ImageController(Controller):
             return
         objects = self._objects()
         sources = (image.get("spec") or {}).get("registrySources") or {}
-        limits = render.restrictions(self.release, sources, objects, _repository(version["status"]["desired"]["image"]))
+        limits = render.restrictions(
+            self.release, sources, objects, _repository(version["status"]["desired"]["image"])
+        )
         if limits.spared:
             self.log.info(
                 "container_runtime_config_controller.go:845",
                 f"error adding {list(limits.spared)} to blocked registries, cannot block the repository being used by "
                 "the payload, skipping....",
             )
-        pools = sorted(name for name, pool in self.pools.items.items() if _BUILT_IN in pool["metadata"].get("labels", {}))
+        pools = sorted(
+            name for name, pool in self.pools.items.items() if _BUILT_IN in pool["metadata"].get("labels", {})
+        )
         for pool in pools:
             # Templates are rendered anew for every pool, which takes its time: a change can come in between.
             await self.context.scale.sleep(self.context.jitter.between(0.06, 0.1))
@@ -56,16 +60,22 @@ class ImageController(Controller):
             self._gate(bool(objects.icsp or objects.idms))
 
     def _objects(self) -> render.MirrorObjects:
-        by_kind = [tuple(informer.items[name] for name in sorted(informer.items)) for informer in self.mirrors]
+        by_kind = [
+            tuple(informer.items[name] for name in sorted(informer.items)) for informer in self.mirrors
+        ]
         return render.MirrorObjects(*by_kind)
 
-    def _files(self, sources: dict, limits: render.Restrictions, objects: render.MirrorObjects, version: dict) -> dict:
+    def _files(
+        self, sources: dict, limits: render.Restrictions, objects: render.MirrorObjects, version: dict
+    ) -> dict:
         """The generated files by path; those for which nothing is configured are left to the templates."""
         files = {}
         insecure = sources.get("insecureRegistries")  # an empty list counts as something configured
         try:
             if insecure is not None or limits.registries_blocked or objects:
-                text = render.registries_conf(self.release, objects, insecure or (), limits.registries_blocked)
+                text = render.registries_conf(
+                    self.release, objects, insecure or (), limits.registries_blocked
+                )
                 files[configs.REGISTRIES_CONF] = text
         except render.Refused as refused:
             raise _failure("registries config", refused) from None
@@ -90,18 +100,25 @@ class ImageController(Controller):
             self.store.update(context.MACHINE_CONFIGS, wanted)
         else:
             return
-        self.log.info("container_runtime_config_controller.go:1108", f"Applied ImageConfig cluster on MachineConfigPool {pool}")
+        self.log.info(
+            "container_runtime_config_controller.go:1108",
+            f"Applied ImageConfig cluster on MachineConfigPool {pool}",
+        )
 
     def _gate(self, mirrors: bool) -> None:
         namespace = "openshift-config-managed"
         gates = self.store.get("configmaps", "admin-gates", namespace)
         if gates is None:
             raise SyncError('error syncing admin ack configmap: configmap "admin-gates" not found')
-        self.store.patch("configmaps", "admin-gates", {"data": {_GATE: _GATE_TEXT if mirrors else None}}, namespace)
+        self.store.patch(
+            "configmaps", "admin-gates", {"data": {_GATE: _GATE_TEXT if mirrors else None}}, namespace
+        )
 
 
 def _failure(document: str, refused: render.Refused) -> SyncError:
-    return SyncError(f"could not Create/Update MachineConfig: could not update {document} with new changes: {refused}")
+    return SyncError(
+        f"could not Create/Update MachineConfig: could not update {document} with new changes: {refused}"
+    )
 
 
 def _repository(reference: str) -> str:

@@ -208,7 +208,9 @@ class Recorder:
     _SIMILAR, _WINDOW = 10, 600.0  # that many different messages in that time become one
     _FLOOD, _REFILL = 25, 300.0  # after that many about one object, one more every so many seconds
 
-    def __init__(self, store: Store, scale: Scale, component: str, namespace: str, throttle: Throttle | None = None) -> None:
+    def __init__(
+        self, store: Store, scale: Scale, component: str, namespace: str, throttle: Throttle | None = None
+    ) -> None:
         self._store, self._scale, self._throttle = store, scale, throttle
         self._component, self._namespace = component, namespace
         self._written: dict[tuple, str] = {}
@@ -256,7 +258,12 @@ class Recorder:
             self._write(about, kind, reason, message, host)
 
     def _write(self, about: dict, kind: str, reason: str, message: str, host: str) -> None:
-        identity = (about["metadata"]["uid"], kind, reason, "" if message.startswith("(combined") else message)
+        identity = (
+            about["metadata"]["uid"],
+            kind,
+            reason,
+            "" if message.startswith("(combined") else message,
+        )
         known = self._store.get("events", self._written.get(identity, ""), self._namespace)
         if known:
             change = {"count": known["count"] + 1, "lastTimestamp": api.now(), "message": message}
@@ -266,13 +273,24 @@ class Recorder:
         source = {"component": self._component} | ({"host": host} if host else {})
         involved = {"kind": about["kind"], "name": about["metadata"]["name"], "uid": about["metadata"]["uid"]}
         moment = api.now()
-        self._store.create("events", {
-            "metadata": {"name": name, "namespace": self._namespace},
-            "involvedObject": involved | ({"namespace": self._namespace} if self._namespace != "default" else {}),
-            "type": kind, "reason": reason, "message": message, "source": source, "count": 1,
-            "firstTimestamp": moment, "lastTimestamp": moment, "eventTime": None,
-            "reportingComponent": self._component, "reportingInstance": host,
-        })
+        self._store.create(
+            "events",
+            {
+                "metadata": {"name": name, "namespace": self._namespace},
+                "involvedObject": involved
+                | ({"namespace": self._namespace} if self._namespace != "default" else {}),
+                "type": kind,
+                "reason": reason,
+                "message": message,
+                "source": source,
+                "count": 1,
+                "firstTimestamp": moment,
+                "lastTimestamp": moment,
+                "eventTime": None,
+                "reportingComponent": self._component,
+                "reportingInstance": host,
+            },
+        )
         self._written[identity] = name
         self._names.append(name)
         if len(self._names) > _MOST_EVENTS:
@@ -315,7 +333,9 @@ class Jitter:
         return self._random.sample(things, len(things))
 
 
-def set_condition(conditions: list[dict], kind: str, status: str, *, reason: str = "", message: str = "") -> list[dict]:
+def set_condition(
+    conditions: list[dict], kind: str, status: str, *, reason: str = "", message: str = ""
+) -> list[dict]:
     """A new list with that condition; lastTransitionTime moves only when the status does.
 
     A condition that changes in anything moves to the end of the list, as the operator's own helper puts it.
@@ -324,7 +344,13 @@ def set_condition(conditions: list[dict], kind: str, status: str, *, reason: str
     if present and (present["status"], present["reason"], present["message"]) == (status, reason, message):
         return conditions
     since = present["lastTransitionTime"] if present and present["status"] == status else api.now()
-    changed = {"lastTransitionTime": since, "message": message, "reason": reason, "status": status, "type": kind}
+    changed = {
+        "lastTransitionTime": since,
+        "message": message,
+        "reason": reason,
+        "status": status,
+        "type": kind,
+    }
     return [condition for condition in conditions if condition["type"] != kind] + [changed]
 
 

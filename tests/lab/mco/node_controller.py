@@ -9,8 +9,8 @@ from __future__ import annotations
 from ..api.store import clone
 from . import context
 from .context import annotation
-from .controller import Controller
 from .machinery import SyncError, has_condition, selects, set_condition
+from .syncing import Controller
 
 _DELAY = 5.0
 _ZONE = "topology.kubernetes.io/zone"
@@ -57,7 +57,9 @@ class NodeController(Controller):
         if before != after:
             self._log_node(pool, name, f"Reporting unready: {after}" if after else "Reporting ready")
             changed = True
-        if annotation(old, context.CURRENT_CONFIG) != annotation(old, context.DESIRED_CONFIG) and context.node_is_done(new):
+        if annotation(old, context.CURRENT_CONFIG) != annotation(
+            old, context.DESIRED_CONFIG
+        ) and context.node_is_done(new):
             self._log_node(pool, name, f"Completed update to {annotation(new, context.DESIRED_CONFIG)}")
             return True
         for key in _REPORTED:
@@ -113,7 +115,9 @@ class NodeController(Controller):
             current = self.store.item(context.NODES, name)
             if current:
                 others = [taint for taint in current.object["spec"].get("taints") or () if taint != _TAINT]
-                self.store.patch(context.NODES, name, {"spec": {"taints": others + [_TAINT] * pending or None}})
+                self.store.patch(
+                    context.NODES, name, {"spec": {"taints": others + [_TAINT] * pending or None}}
+                )
 
     async def _target(self, pool: dict, nodes: list[dict]) -> None:
         """Point as many nodes at the pool's configuration as may be unavailable at once."""
@@ -121,10 +125,15 @@ class NodeController(Controller):
         candidates, capacity = candidates_of(pool, nodes)
         if not candidates:
             return
-        self._log_pool(pool, f"{len(candidates)} candidate nodes in {_zones(candidates)} zones for update, capacity: {capacity}")
+        self._log_pool(
+            pool,
+            f"{len(candidates)} candidate nodes in {_zones(candidates)} zones for update, capacity: {capacity}",
+        )
         if name == "master":
             candidates = self._without_the_operators(pool, candidates)
-            self._log_pool(pool, f"filtered to {len(candidates)} candidate nodes for update, capacity: {capacity}")
+            self._log_pool(
+                pool, f"filtered to {len(candidates)} candidate nodes for update, capacity: {capacity}"
+            )
         if capacity < len(candidates):
             ordered = self.context.jitter.shuffled(candidates)
             if self.release.sorts_by_zone:
@@ -133,7 +142,9 @@ class NodeController(Controller):
         for node in candidates:
             await self.throttle.requests(2)
             annotations = {context.DESIRED_CONFIG: target}
-            self.store.patch(context.NODES, node["metadata"]["name"], {"metadata": {"annotations": annotations}})
+            self.store.patch(
+                context.NODES, node["metadata"]["name"], {"metadata": {"annotations": annotations}}
+            )
         if not candidates:
             return
         kind = "MachineConfig:" if self.release.names_the_kind else "config"
@@ -153,12 +164,16 @@ class NodeController(Controller):
         if len(kept) < len(candidates):
             said = f"Deferring update of machine config operator node {host}"
             self.recorder.event(pool, "DeferringOperatorNodeUpdate", said)
-            self.log.info("node_controller.go:1350", f"Deferring update of machine config operator node: {host}")
+            self.log.info(
+                "node_controller.go:1350", f"Deferring update of machine config operator node: {host}"
+            )
         return kept
 
     def _report(self, pool: dict) -> None:
         changed = clone(pool)
-        changed["status"] = status_of(pool, self._members(pool), "MachineConfig " if self.release.names_the_kind else "")
+        changed["status"] = status_of(
+            pool, self._members(pool), "MachineConfig " if self.release.names_the_kind else ""
+        )
         if changed["status"] != pool.get("status"):
             self.store.update_status(context.POOLS, changed)
 
@@ -173,7 +188,9 @@ def pools_of(node: dict, pools: dict[str, dict]) -> list[dict]:
     custom = [matching[name] for name in sorted(matching)]
     if len(custom) > 1:
         names = [pool["metadata"]["name"] for pool in custom]
-        raise SyncError(f"node {node['metadata']['name']} belongs to {len(custom)} custom roles, cannot proceed: {names}")
+        raise SyncError(
+            f"node {node['metadata']['name']} belongs to {len(custom)} custom roles, cannot proceed: {names}"
+        )
     if master:
         return [master]
     return custom + ([worker] if worker else [])
@@ -200,7 +217,9 @@ def max_unavailable(pool: dict, count: int) -> int:
 
 
 def _zones(nodes: list[dict]) -> int:
-    return len({node["metadata"]["labels"][_ZONE] for node in nodes if _ZONE in node["metadata"].get("labels", {})})
+    return len(
+        {node["metadata"]["labels"][_ZONE] for node in nodes if _ZONE in node["metadata"].get("labels", {})}
+    )
 
 
 def _zone_and_age(node: dict) -> tuple:
@@ -212,14 +231,20 @@ def status_of(pool: dict, nodes: list[dict], kind: str) -> dict:
     """What a pool's status says of its nodes. `kind` stands before the names of configurations in messages."""
     old, configuration = pool.get("status") or {}, pool["spec"]["configuration"]
     target = configuration["name"]
-    updated = [n for n in nodes if context.node_is_done(n) and annotation(n, context.CURRENT_CONFIG) == target]
+    updated = [
+        n for n in nodes if context.node_is_done(n) and annotation(n, context.CURRENT_CONFIG) == target
+    ]
     ready = [node for node in updated if context.node_is_ready(node)]
     unavailable = [node for node in nodes if context.node_is_unavailable(node)]
-    degraded = [node for node in nodes if annotation(node, context.STATE) in (context.DEGRADED, "Unreconcilable")]
+    degraded = [
+        node for node in nodes if annotation(node, context.STATE) in (context.DEGRADED, "Unreconcilable")
+    ]
     conditions, current = old.get("conditions") or [], old.get("configuration") or {}
 
     if len(updated) == len(ready) == len(nodes) and not unavailable:
-        conditions = set_condition(conditions, "Updated", "True", message=f"All nodes are updated with {kind}{target}")
+        conditions = set_condition(
+            conditions, "Updated", "True", message=f"All nodes are updated with {kind}{target}"
+        )
         conditions = set_condition(conditions, "Updating", "False")
         current = configuration
     else:
@@ -232,7 +257,9 @@ def status_of(pool: dict, nodes: list[dict], kind: str) -> dict:
             conditions = set_condition(conditions, "Updating", "True", message=message)
 
     reported = [(node["metadata"]["name"], annotation(node, context.REASON)) for node in degraded]
-    message = ", ".join(f'Node {name} is reporting: "{_escaped(reason)}"' for name, reason in reported if reason)
+    message = ", ".join(
+        f'Node {name} is reporting: "{_escaped(reason)}"' for name, reason in reported if reason
+    )
     if degraded:
         reason = f"{len(degraded)} nodes are reporting degraded status on sync"
         conditions = set_condition(conditions, "NodeDegraded", "True", reason=reason, message=message)

@@ -13,6 +13,7 @@ import json
 import re
 from collections import deque
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from .releases import Release
 
@@ -87,7 +88,9 @@ class MirrorObjects:
 
 def _rules(objects, key: str) -> list[MirrorRule]:
     return [
-        MirrorRule(entry["source"], tuple(entry.get("mirrors") or ()), entry.get("mirrorSourcePolicy") or ALLOWED)
+        MirrorRule(
+            entry["source"], tuple(entry.get("mirrors") or ()), entry.get("mirrorSourcePolicy") or ALLOWED
+        )
         for obj in objects
         for entry in obj.get("spec", {}).get(key) or ()
     ]
@@ -194,7 +197,9 @@ def _bequeath(release: Release, outer: Registry, tables: _Tables) -> None:
         if inner is outer or inner.mirrors or not nested(release, inner.scope, outer.scope):
             continue
         if outer.wildcard:
-            raise Refused(f'internal error: mirrorsAdjustedForNestedScope for a wildcard scope "{outer.scope}"')
+            raise Refused(
+                f'internal error: mirrorsAdjustedForNestedScope for a wildcard scope "{outer.scope}"'
+            )
         below = inner.scope[len(outer.scope) :]
         inner.mirrors = [replace(mirror, location=mirror.location + below) for mirror in outer.mirrors]
 
@@ -236,7 +241,7 @@ def preference(source: str, lists: list[tuple[str, ...]]) -> list[str]:
     before: dict[str, set[str]] = {}
     for mirrors in lists:
         chain = list(mirrors) if source in mirrors else [*mirrors, source]
-        for left, right in zip(chain, chain[1:]):
+        for left, right in pairwise(chain):
             for name in (left, right):
                 after.setdefault(name, set())
                 before.setdefault(name, set())
@@ -322,7 +327,9 @@ def restrictions(release: Release, sources: dict, objects: MirrorObjects, payloa
     return Restrictions(tuple(registries), tuple(policy), tuple(allowed), tuple(spared))
 
 
-def _has_open_mirror(release: Release, payload: str, objects: MirrorObjects, blocked: tuple[str, ...]) -> bool:
+def _has_open_mirror(
+    release: Release, payload: str, objects: MirrorObjects, blocked: tuple[str, ...]
+) -> bool:
     by_digest = MirrorObjects(icsp=objects.icsp, idms=objects.idms)
     around = [r for r in effective_registries(release, by_digest) if nested(release, payload, r.scope)]
     if not around:
@@ -335,13 +342,17 @@ def _has_open_mirror(release: Release, payload: str, objects: MirrorObjects, blo
 def policy_json(release: Release, blocked, allowed, payload: str) -> str:
     """policy.json for blocked or allowed scopes; both at once are refused, but for the payload being let through."""
     if allowed and blocked and list(allowed) != [payload]:
-        raise Refused("invalid images config: only one of AllowedRegistries or BlockedRegistries may be specified")
+        raise Refused(
+            "invalid images config: only one of AllowedRegistries or BlockedRegistries may be specified"
+        )
     check_scopes(release, blocked, "blocked")
     check_scopes(release, allowed, "allowed")
     default = [{"type": "reject"}] if allowed and not blocked else [{"type": "insecureAcceptAnything"}]
     scopes = {scope: [{"type": "insecureAcceptAnything"}] for scope in allowed}
     scopes |= {scope: [{"type": "reject"}] for scope in blocked}
-    atomic = {scope: rule for scope, rule in scopes.items() if not release.shortens_atomic or scope.count("/") < 3}
+    atomic = {
+        scope: rule for scope, rule in scopes.items() if not release.shortens_atomic or scope.count("/") < 3
+    }
     transports = {"atomic": atomic, "docker": scopes, **TEMPLATE_POLICY["transports"]}
     document = {"default": default, "transports": transports if scopes else TEMPLATE_POLICY["transports"]}
     if release.indents_policy:

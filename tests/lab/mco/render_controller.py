@@ -13,8 +13,8 @@ from __future__ import annotations
 from ..api.errors import Refusal
 from ..api.store import clone
 from . import configs, context
-from .controller import Controller
 from .machinery import SyncError, has_condition, selects, set_condition
+from .syncing import Controller
 from .template_controller import why_incomplete
 
 _DELAY = 5.0
@@ -53,7 +53,9 @@ class RenderController(Controller):
         taken = [config for config in self.configs.items.values() if _takes(pool, config)]
         try:
             if not taken:
-                raise SyncError(f"no MachineConfigs found matching selector {pool['spec']['machineConfigSelector']}")
+                raise SyncError(
+                    f"no MachineConfigs found matching selector {pool['spec']['machineConfigSelector']}"
+                )
             self._render(pool, taken)
         except (SyncError, configs.BadConfig, Refusal) as error:
             self.log.error("render_controller.go:464", f"Error syncing Generated MCFG: {error}")
@@ -65,18 +67,29 @@ class RenderController(Controller):
     def _render(self, pool: dict, taken: list[dict]) -> None:
         name = pool["metadata"]["name"]
         if name in self.context.faults.unrenderable:
-            raise SyncError(f"could not generate rendered MachineConfig: {self.context.faults.unrenderable[name]}")
+            raise SyncError(
+                f"could not generate rendered MachineConfig: {self.context.faults.unrenderable[name]}"
+            )
         os_image = self.controller_configs.get(context.CONTROLLER_CONFIG)["spec"].get("osImageURL", "")
         generated = configs.rendered(self.release, pool, taken, os_image)
         target, source = generated["metadata"]["name"], configs.references(taken)
         if target not in self.configs.items and not self.store.item(context.MACHINE_CONFIGS, target):
             self.store.create(context.MACHINE_CONFIGS, generated)
-            listed = " ".join(f"{{MachineConfig  {reference['name']}  {reference['apiVersion']}  }}" for reference in source)
-            self.log.info("render_controller.go:560", f"Generated machineconfig {target} from {len(source)} configs: [{listed}]")
-            self.recorder.event(pool, "RenderedConfigGenerated", (
-                f"{target} successfully generated (release version: {self.release.version}, "
-                f"controller version: {configs.controller_version(self.release)})"
-            ))
+            listed = " ".join(
+                f"{{MachineConfig  {reference['name']}  {reference['apiVersion']}  }}" for reference in source
+            )
+            self.log.info(
+                "render_controller.go:560",
+                f"Generated machineconfig {target} from {len(source)} configs: [{listed}]",
+            )
+            self.recorder.event(
+                pool,
+                "RenderedConfigGenerated",
+                (
+                    f"{target} successfully generated (release version: {self.release.version}, "
+                    f"controller version: {configs.controller_version(self.release)})"
+                ),
+            )
         changed = clone(pool)
         before = (changed["spec"].get("configuration") or {}).get("name")
         changed["spec"]["configuration"] = {"name": target, "source": source}

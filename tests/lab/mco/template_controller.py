@@ -10,11 +10,13 @@ import base64
 
 from ..api.store import clone
 from . import configs, context
-from .controller import Controller
 from .machinery import SyncError, set_condition
+from .syncing import Controller
 
 _ROLES = ("master", "worker")
-_COMPLETED, _RUNNING, _FAILING = (f"TemplateController{state}" for state in ("Completed", "Running", "Failing"))
+_COMPLETED, _RUNNING, _FAILING = (
+    f"TemplateController{state}" for state in ("Completed", "Running", "Failing")
+)
 _SECRET_TYPE = "kubernetes.io/dockerconfigjson"
 
 
@@ -34,7 +36,11 @@ class TemplateController(Controller):
             self.queue.add(context.CONTROLLER_CONFIG)
 
     def _secret(self, old: dict | None, new: dict | None) -> None:
-        is_it = new and new["metadata"]["name"] == "pull-secret" and new["metadata"]["namespace"] == "openshift-config"
+        is_it = (
+            new
+            and new["metadata"]["name"] == "pull-secret"
+            and new["metadata"]["namespace"] == "openshift-config"
+        )
         if is_it and (not old or old.get("data") != new.get("data")):
             self.queue.add(context.CONTROLLER_CONFIG)
 
@@ -44,8 +50,15 @@ class TemplateController(Controller):
             return
         generation = config["metadata"]["generation"]
         if generation != (config.get("status") or {}).get("observedGeneration"):
-            self._report(generation, **{_RUNNING: ("True", f"syncing towards ({generation}) generation using controller "
-                                                          f"version {self._version}")})
+            self._report(
+                generation,
+                **{
+                    _RUNNING: (
+                        "True",
+                        f"syncing towards ({generation}) generation using controller version {self._version}",
+                    )
+                },
+            )
         await self.context.scale.sleep(self.context.jitter.between(0.08, 0.12))
         try:
             pull_secret = self._pull_secret()
@@ -54,19 +67,31 @@ class TemplateController(Controller):
                     self._apply(wanted)
                 await self.context.scale.sleep(0.025)
         except (SyncError, configs.BadConfig) as error:
-            self._report(generation, **{
-                _FAILING: ("True", f"failed to syncing towards ({generation}) generation using controller version "
-                                   f"{self._version}: {error}"),
-                _COMPLETED: ("False", ""),
-                _RUNNING: ("False", ""),
-            })
+            self._report(
+                generation,
+                **{
+                    _FAILING: (
+                        "True",
+                        f"failed to syncing towards ({generation}) generation using controller version "
+                        f"{self._version}: {error}",
+                    ),
+                    _COMPLETED: ("False", ""),
+                    _RUNNING: ("False", ""),
+                },
+            )
             raise
-        self._report(generation, **{
-            _COMPLETED: ("True", f"sync completed towards ({generation}) generation using controller version "
-                                 f"{self._version}"),
-            _RUNNING: ("False", ""),
-            _FAILING: ("False", ""),
-        })
+        self._report(
+            generation,
+            **{
+                _COMPLETED: (
+                    "True",
+                    f"sync completed towards ({generation}) generation using controller version "
+                    f"{self._version}",
+                ),
+                _RUNNING: ("False", ""),
+                _FAILING: ("False", ""),
+            },
+        )
 
     @property
     def _version(self) -> str:
@@ -79,7 +104,9 @@ class TemplateController(Controller):
         secret = item.object
         if secret.get("type") != _SECRET_TYPE:
             raise SyncError(f"expected secret type {_SECRET_TYPE} found {secret.get('type', 'Opaque')}")
-        return configs.compact(base64.b64decode((secret.get("data") or {}).get(".dockerconfigjson", "")).decode())
+        return configs.compact(
+            base64.b64decode((secret.get("data") or {}).get(".dockerconfigjson", "")).decode()
+        )
 
     def _apply(self, wanted: dict) -> None:
         present = self.store.item(context.MACHINE_CONFIGS, wanted["metadata"]["name"])
@@ -112,7 +139,9 @@ def why_incomplete(config: dict | None) -> str:
             f"status for ControllerConfig {context.CONTROLLER_CONFIG} is being reported for "
             f"{status.get('observedGeneration', 0)}, expecting it for {generation}"
         )
-    by_kind = {condition["type"]: condition["status"] == "True" for condition in status.get("conditions") or ()}
+    by_kind = {
+        condition["type"]: condition["status"] == "True" for condition in status.get("conditions") or ()
+    }
     completed, running, failing = (by_kind.get(kind, False) for kind in (_COMPLETED, _RUNNING, _FAILING))
     if completed and not running and not failing:
         return ""

@@ -25,7 +25,7 @@ _RETRIES, _LATER = 15, 60.0
 _PATIENCE_PER_NODE = 600.0
 
 
-class Operator:
+class ConfigOperator:
     def __init__(self, ctx: Context) -> None:
         self.context = ctx
         self.store = ctx.store
@@ -84,8 +84,11 @@ class Operator:
         if self.release.controller_config_carries_cas:
             name, keys = certs.trusted_ca(self.context)
             if keys is None:
-                self.log.warning("sync.go:289", "could not find configmap specified in image.config.openshift.io/cluster "
-                                                f"with the name {name}")
+                self.log.warning(
+                    "sync.go:289",
+                    "could not find configmap specified in image.config.openshift.io/cluster "
+                    f"with the name {name}",
+                )
             service = self._config_map("image-registry-ca", _MANAGED)
             spec["imageRegistryBundleData"] = _bundles(service)
             spec["imageRegistryBundleUserData"] = _bundles(keys or {})
@@ -128,7 +131,9 @@ class Operator:
         configuration = clone(item.object)
         wanted = (configuration.get("spec") or {}).get("nodeDisruptionPolicy")
         status = configuration.setdefault("status", {})
-        status["nodeDisruptionPolicyStatus"] = {"clusterPolicies": disruption.effective_policies(self.release, wanted)}
+        status["nodeDisruptionPolicyStatus"] = {
+            "clusterPolicies": disruption.effective_policies(self.release, wanted)
+        }
         status["observedGeneration"] = configuration["metadata"]["generation"]
         self.store.update_status(context.MACHINE_CONFIGURATIONS, configuration)
 
@@ -154,12 +159,9 @@ class Operator:
     def _why_not_yet(self) -> str:
         for pool in self._pools():
             name, status = pool["metadata"]["name"], pool.get("status") or {}
-            counts = "total: {machineCount}, ready {readyMachineCount}, updated: {updatedMachineCount}, unavailable: {unavailableMachineCount}"
             if has_condition(pool, "Degraded", "True"):
-                return (
-                    f"error MachineConfigPool {name} is not ready, retrying. "
-                    f"Status: (pool degraded: true {counts.format(**status)})"
-                )
+                said = f"pool degraded: true {_counts(status)}"
+                return f"error MachineConfigPool {name} is not ready, retrying. Status: ({said})"
             if _REQUIRED not in pool["metadata"].get("labels", {}):
                 continue
             updated = has_condition(pool, "Updated", "True")
@@ -167,8 +169,8 @@ class Operator:
                 continue
             if pool["spec"].get("paused"):
                 raise SyncError(self._paused(name, updated))
-            counts += ", degraded: {degradedMachineCount}"
-            return f"error required MachineConfigPool {name} is not ready, retrying. Status: ({counts.format(**status)})"
+            said = f"{_counts(status)}, degraded: {status.get('degradedMachineCount', 0)}"
+            return f"error required MachineConfigPool {name} is not ready, retrying. Status: ({said})"
         return ""
 
     def _paused(self, name: str, updated: bool) -> str:
@@ -185,21 +187,40 @@ class Operator:
 
     def _report_degraded(self, failure: str) -> None:
         certs.report(
-            self.context, "machine-config", "Degraded", bool(failure),
+            self.context,
+            "machine-config",
+            "Degraded",
+            bool(failure),
             reason="RequiredPoolsFailed" if failure else "",
             message=f"Failed to resync {self.release.version} because: {failure}" if failure else "",
         )
-        message = f"Error while reconciling {self.release.version}" if failure else f"Cluster version is {self.release.version}"
+        message = (
+            f"Error while reconciling {self.release.version}"
+            if failure
+            else f"Cluster version is {self.release.version}"
+        )
         certs.report(self.context, "machine-config", "Progressing", False, reason="", message=message)
 
     def _report_upgradeable(self) -> None:
         degraded = any(has_condition(pool, "Degraded", "True") for pool in self._pools())
         certs.report(
-            self.context, "machine-config", "Upgradeable", not degraded,
+            self.context,
+            "machine-config",
+            "Upgradeable",
+            not degraded,
             reason="DegradedPool" if degraded else "AsExpected",
             message="One or more machine config pools are degraded, please see `oc get mcp` for further details and "
-            "resolve before upgrading" if degraded else "",
+            "resolve before upgrading"
+            if degraded
+            else "",
         )
+
+
+def _counts(status: dict) -> str:
+    total, ready, updated, unavailable = (
+        status.get(f"{word}achineCount", 0) for word in ("m", "readyM", "updatedM", "unavailableM")
+    )
+    return f"total: {total}, ready {ready}, updated: {updated}, unavailable: {unavailable}"
 
 
 def _bundles(keys: dict[str, str]) -> list[dict]:
