@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a lab begins with: objects that agree with each other, nodes with the files they should have, workloads that stay."""
+
 from __future__ import annotations
 
 import asyncio
@@ -12,18 +13,26 @@ import subprocess
 import lab_cluster
 import pytest
 
-from lab import cluster, nodefs
+from lab import frame, nodefs
 from lab.clock import Scale
 from lab.kubelet import Kubelet
 from lab.mco import configs, context
 from lab.workloads import DAEMON_SETS, DEPLOYMENTS, REPLICA_SETS, Workloads
 
 
-@pytest.mark.parametrize("count, masters, workers, both", [
-    (1, 1, 1, True), (2, 1, 1, False), (3, 3, 3, True), (4, 3, 1, False), (6, 3, 3, False), (500, 3, 497, False),
-])
+@pytest.mark.parametrize(
+    "count, masters, workers, both",
+    [
+        (1, 1, 1, True),
+        (2, 1, 1, False),
+        (3, 3, 3, True),
+        (4, 3, 1, False),
+        (6, 3, 3, False),
+        (500, 3, 497, False),
+    ],
+)
 def test_the_shape_of_a_cluster(count, masters, workers, both):
-    roles = cluster.node_roles(count)
+    roles = frame.node_roles(count)
     assert len(roles) == count
     assert sum("master" in held for held in roles.values()) == masters
     assert sum("worker" in held for held in roles.values()) == workers
@@ -33,6 +42,7 @@ def test_the_shape_of_a_cluster(count, masters, workers, both):
 @pytest.fixture(scope="module")
 def seeded(tmp_path_factory):
     """A cluster that nobody changes."""
+
     async def story():
         async with lab_cluster.running(tmp_path_factory.mktemp("seeded")) as made:
             return made
@@ -68,10 +78,16 @@ def test_every_owner_is_there(seeded):
     """Owner references name objects that exist, so that garbage collection spares what they own."""
     store = seeded.store
     for resource in store.table:
-        for item in store.items(resource.key) if "list" in resource.verbs and resource.key != "projects.project.openshift.io" else ():
+        for item in (
+            store.items(resource.key)
+            if "list" in resource.verbs and resource.key != "projects.project.openshift.io"
+            else ()
+        ):
             for owner in item.object["metadata"].get("ownerReferences") or ():
                 kind = store.table.of_kind(owner["apiVersion"], owner["kind"])
-                found = store.item(kind.key, owner["name"], item.object["metadata"].get("namespace") if kind.namespaced else None)
+                found = store.item(
+                    kind.key, owner["name"], item.object["metadata"].get("namespace") if kind.namespaced else None
+                )
                 assert found and found.object["metadata"]["uid"] == owner["uid"]
 
 
@@ -79,7 +95,9 @@ def test_a_container_sees_its_node(seeded):
     root = seeded.directory / "nodes" / "worker-1"
     script = "cat /rootfs/etc/hostname; chroot /host sh -c 'base64 /etc/hostname; ls /etc/docker/certs.d | wc -l'"
     command = ["unshare", "--map-root-user", "--", "chroot", str(root), "sh", "-c", script]
-    done = subprocess.run(command, env={"PATH": "/usr/bin:/usr/sbin:/bin"}, text=True, capture_output=True, check=False)
+    done = subprocess.run(
+        command, env={"PATH": "/usr/bin:/usr/sbin:/bin"}, text=True, capture_output=True, check=False
+    )
     assert done.stdout.split() == ["worker-1", base64.b64encode(b"worker-1\n").decode(), "2"], done.stderr
 
 
@@ -108,10 +126,14 @@ def test_a_busybox_that_needs_libraries_is_refused(tmp_path, monkeypatch):
 @pytest.fixture
 def play(tmp_path):
     """play(story) runs a coroutine function on a cluster whose kubelets and workload controllers run."""
+
     def play(story):
         async def whole():
             async with lab_cluster.running(tmp_path) as made:
-                kubelet, keeper = Kubelet(made.store, Scale(1.0), tmp_path / "nodes"), Workloads(made.store, Scale(1.0))
+                kubelet, keeper = (
+                    Kubelet(made.store, Scale(1.0), tmp_path / "nodes"),
+                    Workloads(made.store, Scale(1.0)),
+                )
                 kubelet.start()
                 keeper.start()
                 await story(made)
@@ -128,7 +150,10 @@ def pods(made, namespace):
 
 
 def ready(made, namespace):
-    return sum(any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"]["conditions"]) for pod in pods(made, namespace))
+    return sum(
+        any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"]["conditions"])
+        for pod in pods(made, namespace)
+    )
 
 
 def test_healthy_workloads_are_left_alone(play):
@@ -169,11 +194,20 @@ def test_a_deployment_follows_its_template_and_its_scale(play):
 
 def test_a_new_deployment_gets_its_pods_and_takes_them_along(play):
     async def story(made):
-        made.store.create(DEPLOYMENTS, {
-            "metadata": {"name": "probe", "namespace": "default"},
-            "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "probe"}}, "template": {
-                "metadata": {"labels": {"app": "probe"}}, "spec": {"containers": [{"name": "c", "image": "localhost:5001/x"}]}}},
-        })
+        made.store.create(
+            DEPLOYMENTS,
+            {
+                "metadata": {"name": "probe", "namespace": "default"},
+                "spec": {
+                    "replicas": 2,
+                    "selector": {"matchLabels": {"app": "probe"}},
+                    "template": {
+                        "metadata": {"labels": {"app": "probe"}},
+                        "spec": {"containers": [{"name": "c", "image": "localhost:5001/x"}]},
+                    },
+                },
+            },
+        )
         await asyncio.sleep(10)
         assert ready(made, "default") == 2
         made.store.delete(DEPLOYMENTS, "probe", "default")
@@ -185,11 +219,19 @@ def test_a_new_deployment_gets_its_pods_and_takes_them_along(play):
 
 def test_a_daemon_set_has_a_pod_on_every_node(play):
     async def story(made):
-        made.store.create(DAEMON_SETS, {
-            "metadata": {"name": "puller", "namespace": "default"},
-            "spec": {"selector": {"matchLabels": {"app": "puller"}}, "template": {
-                "metadata": {"labels": {"app": "puller"}}, "spec": {"containers": [{"name": "c", "image": "localhost:5001/x"}]}}},
-        })
+        made.store.create(
+            DAEMON_SETS,
+            {
+                "metadata": {"name": "puller", "namespace": "default"},
+                "spec": {
+                    "selector": {"matchLabels": {"app": "puller"}},
+                    "template": {
+                        "metadata": {"labels": {"app": "puller"}},
+                        "spec": {"containers": [{"name": "c", "image": "localhost:5001/x"}]},
+                    },
+                },
+            },
+        )
         await asyncio.sleep(10)
         assert sorted(pod["spec"]["nodeName"] for pod in pods(made, "default")) == made.nodes()
         assert made.store.get(DAEMON_SETS, "puller", "default")["status"]["numberReady"] == 6

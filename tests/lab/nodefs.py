@@ -21,9 +21,9 @@ CURRENT_CONFIG = "/etc/machine-config-daemon/currentconfig"
 FORCE_FILE = "/run/machine-config-daemon-force"
 
 _APPLETS = (
-    "ash base64 basename cat chroot cp cut date df dirname du echo env expr false find grep head hostname id ls md5sum "
-    "mkdir mktemp mv printf ps pwd readlink realpath rm sed seq sh sha256sum sleep sort stat tail tar tee test touch tr "
-    "true uname uniq wc xargs"
+    "ash base64 basename cat chroot cp cut date df dirname du echo env expr false find grep head hostname id ls "
+    "md5sum mkdir mktemp mv printf ps pwd readlink realpath rm sed seq sh sha256sum sleep sort stat tail tar tee "
+    "test touch tr true uname uniq wc xargs"
 ).split()
 _DIRECTORIES = "dev etc/docker/certs.d proc root run sys tmp usr/bin usr/sbin var".split()
 
@@ -90,7 +90,9 @@ class NodeFiles:
         return self.read(f"{CERTIFICATES}/{registry}/ca.crt")
 
 
-def prepare(directory: Path, programs: Path, *, os_release: str, hostname: str, trust_bundle: bytes) -> NodeFiles:
+def prepare(
+    directory: Path, programs: Path, *, os_release: str, hostname: str, trust_bundle: bytes
+) -> NodeFiles:
     """Make one node's directories and the files that no MachineConfig brings. `programs` comes from `busybox`."""
     node = NodeFiles(directory)
     for name in _DIRECTORIES:
@@ -107,7 +109,10 @@ def prepare(directory: Path, programs: Path, *, os_release: str, hostname: str, 
         (directory / name).mkdir(exist_ok=True)
     node.write("/etc/os-release", os_release.encode())
     node.write("/etc/hostname", f"{hostname}\n".encode())
-    node.write("/etc/passwd", b"root:x:0:0:root:/root:/bin/sh\ncore:x:1000:1000:CoreOS Admin:/var/home/core:/bin/sh\n")
+    node.write(
+        "/etc/passwd",
+        b"root:x:0:0:root:/root:/bin/sh\ncore:x:1000:1000:CoreOS Admin:/var/home/core:/bin/sh\n",
+    )
     node.write("/etc/group", b"root:x:0:\ncore:x:1000:\n")
     node.write(TRUST_BUNDLE, trust_bundle)
     return node

@@ -31,7 +31,13 @@ class OtherOperators:
     whether the internet can be reached."""
 
     def __init__(
-        self, store: Store, scale: Scale, default_sources: dict[str, dict], online: Callable[[], bool], *, seed: int = 2
+        self,
+        store: Store,
+        scale: Scale,
+        default_sources: dict[str, dict],
+        online: Callable[[], bool],
+        *,
+        seed: int = 2,
     ) -> None:
         self._parts: list[_Part] = [
             Marketplace(store, scale, default_sources),
@@ -131,7 +137,11 @@ class Catalogs(_Part):
 
     def keys(self, event: Event) -> list[str]:
         metadata = event.item.object["metadata"]
-        name = metadata["name"] if event.resource == SOURCES else (metadata.get("labels") or {}).get("olm.catalogSource")
+        name = (
+            metadata["name"]
+            if event.resource == SOURCES
+            else (metadata.get("labels") or {}).get("olm.catalogSource")
+        )
         return [f"{metadata['namespace']}/{name}"] if name else []
 
     async def work(self, key: str) -> None:
@@ -166,7 +176,12 @@ def catalog_pod(source: dict) -> dict:
     """The pod that serves a catalog."""
     name, namespace = source["metadata"]["name"], source["metadata"]["namespace"]
     owner = {key: source[key] for key in ("apiVersion", "kind")}
-    owner |= {"name": name, "uid": source["metadata"]["uid"], "controller": False, "blockOwnerDeletion": False}
+    owner |= {
+        "name": name,
+        "uid": source["metadata"]["uid"],
+        "controller": False,
+        "blockOwnerDeletion": False,
+    }
     container = {"name": "registry-server", "image": source["spec"]["image"], "imagePullPolicy": "Always"}
     return {
         "metadata": {
@@ -258,7 +273,9 @@ class Updates(_Part):
                 "dial tcp: lookup api.openshift.com: no such host"
             )
         conditions = _with(version["status"]["conditions"], "RetrievedUpdates", status, reason, message)
-        self.store.update_status(VERSIONS, version | {"status": version["status"] | {"conditions": conditions}})
+        self.store.update_status(
+            VERSIONS, version | {"status": version["status"] | {"conditions": conditions}}
+        )
 
 
 class Insights(_Part):
@@ -306,6 +323,7 @@ class Insights(_Part):
                 conditions = _with(conditions, kind, str(failing), *said)
         said = ("UploadFailed", failure) if degraded else ("AsExpected", "")
         conditions = _with(conditions, "Degraded", str(degraded), *said)
+        said = said if degraded else ("AsExpected", "All is well")
         conditions = _with(conditions, "Available", str(not degraded), *said)
         operator["status"]["conditions"] = conditions
         self.store.update_status(CLUSTER_OPERATORS, operator)
@@ -323,7 +341,11 @@ class Telemetry(_Part):
 
     def keys(self, event: Event) -> list[str]:
         metadata = event.item.object["metadata"]
-        return ["token"] if (metadata["name"], metadata["namespace"]) == ("pull-secret", "openshift-config") else []
+        return (
+            ["token"]
+            if (metadata["name"], metadata["namespace"]) == ("pull-secret", "openshift-config")
+            else []
+        )
 
     async def work(self, key: str) -> None:
         present = self.store.get(DEPLOYMENTS, *self._PLACE)
@@ -348,7 +370,13 @@ def _with(conditions: list[dict], kind: str, status: str, reason: str = "", mess
     """The conditions with one of them set, in its place; its time moves only with its status."""
     present = next((condition for condition in conditions if condition["type"] == kind), None)
     since = present["lastTransitionTime"] if present and present["status"] == status else now()
-    changed = {"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": since}
+    changed = {
+        "type": kind,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": since,
+    }
     if present is None:
         return [*conditions, changed]
     return [changed if condition is present else condition for condition in conditions]

@@ -52,13 +52,17 @@ class Workload:
                 "name": container.name,
                 "image": container.image,
                 "imagePullPolicy": container.pull_policy,
-                "volumeMounts": [{"mountPath": inside, "name": volumes[on_node]} for on_node, inside in container.mounts],
+                "volumeMounts": [
+                    {"mountPath": inside, "name": volumes[on_node]} for on_node, inside in container.mounts
+                ],
             }
             for container in self.containers
         ]
         spec = {"containers": containers, "restartPolicy": "Always"}
         if volumes:
-            spec["volumes"] = [{"name": name, "hostPath": {"path": path, "type": ""}} for path, name in volumes.items()]
+            spec["volumes"] = [
+                {"name": name, "hostPath": {"path": path, "type": ""}} for path, name in volumes.items()
+            ]
         if self.selector:
             spec["nodeSelector"] = dict(self.selector)
         return {"metadata": {"labels": dict(self.labels)}, "spec": spec}
@@ -72,15 +76,18 @@ class Workload:
 
 def seed_deployment(store: Store, workload: Workload, nodes: list[str], replicas: int) -> None:
     """A Deployment whose pods run, one after the other on those nodes."""
-    deployment = store.create(DEPLOYMENTS, {
-        "metadata": {"name": workload.name, "namespace": workload.namespace, "labels": workload.labels},
-        "spec": {
-            "replicas": replicas,
-            "selector": {"matchLabels": workload.labels},
-            "strategy": {"type": "RollingUpdate"},
-            "template": workload.template,
+    deployment = store.create(
+        DEPLOYMENTS,
+        {
+            "metadata": {"name": workload.name, "namespace": workload.namespace, "labels": workload.labels},
+            "spec": {
+                "replicas": replicas,
+                "selector": {"matchLabels": workload.labels},
+                "strategy": {"type": "RollingUpdate"},
+                "template": workload.template,
+            },
         },
-    })
+    )
     replica_set = store.create(REPLICA_SETS, _replica_set(deployment, replicas))
     for index in range(replicas):
         pod = _pod(replica_set, nodes[index % len(nodes)])
@@ -91,10 +98,13 @@ def seed_deployment(store: Store, workload: Workload, nodes: list[str], replicas
 
 def seed_daemon_set(store: Store, workload: Workload, nodes: list[str]) -> None:
     """A DaemonSet with a running pod on each of those nodes."""
-    daemon_set = store.create(DAEMON_SETS, {
-        "metadata": {"name": workload.name, "namespace": workload.namespace, "labels": workload.labels},
-        "spec": {"selector": {"matchLabels": workload.labels}, "template": workload.template},
-    })
+    daemon_set = store.create(
+        DAEMON_SETS,
+        {
+            "metadata": {"name": workload.name, "namespace": workload.namespace, "labels": workload.labels},
+            "spec": {"selector": {"matchLabels": workload.labels}, "template": workload.template},
+        },
+    )
     status = running(workload.containers)
     for node in nodes:
         store.create("pods", _pod(daemon_set, node) | {"status": status})
@@ -102,7 +112,9 @@ def seed_daemon_set(store: Store, workload: Workload, nodes: list[str]) -> None:
     _write_status(store, DAEMON_SETS, daemon_set, _daemon_set_status(daemon_set, count, count))
 
 
-def seed_static_pod(store: Store, namespace: str, name: str, node: str, containers: tuple[Container, ...]) -> None:
+def seed_static_pod(
+    store: Store, namespace: str, name: str, node: str, containers: tuple[Container, ...]
+) -> None:
     """The API's image of a pod that a node runs from a file of its own."""
     pod = Workload(namespace, name, {"app": name}, containers).template
     pod["metadata"] |= {"name": f"{name}-{node}", "namespace": namespace}
@@ -115,7 +127,10 @@ def running(containers: Iterable[Container]) -> dict:
     """The status of a pod that has been running for a while."""
     moment = now()
     kinds = ("Initialized", "Ready", "ContainersReady", "PodScheduled")
-    conditions = [{"type": kind, "status": "True", "lastProbeTime": None, "lastTransitionTime": moment} for kind in kinds]
+    conditions = [
+        {"type": kind, "status": "True", "lastProbeTime": None, "lastTransitionTime": moment}
+        for kind in kinds
+    ]
     statuses = [
         {
             "name": container.name,
@@ -131,8 +146,12 @@ def running(containers: Iterable[Container]) -> dict:
         for container in containers
     ]
     return {
-        "phase": "Running", "conditions": conditions, "containerStatuses": statuses,
-        "hostIP": "127.0.0.1", "qosClass": "Burstable", "startTime": moment,
+        "phase": "Running",
+        "conditions": conditions,
+        "containerStatuses": statuses,
+        "hostIP": "127.0.0.1",
+        "qosClass": "Burstable",
+        "startTime": moment,
     }
 
 
@@ -140,7 +159,8 @@ def _pod(owner: dict, node: str = "") -> dict:
     template = owner["spec"]["template"]
     metadata = clone(template["metadata"])
     pod = {
-        "metadata": metadata | {
+        "metadata": metadata
+        | {
             "generateName": f"{owner['metadata']['name']}-",
             "namespace": owner["metadata"]["namespace"],
             "ownerReferences": [_owner_reference(owner)],
@@ -257,7 +277,9 @@ class Workloads:
         elif (present.object.get("status") or {}).get("readyReplicas", 0) >= wanted:
             for old in _owned(self._store, REPLICA_SETS, deployment):
                 if old["metadata"]["name"] != name and old["spec"]["replicas"]:
-                    self._store.patch(REPLICA_SETS, old["metadata"]["name"], {"spec": {"replicas": 0}}, namespace)
+                    self._store.patch(
+                        REPLICA_SETS, old["metadata"]["name"], {"spec": {"replicas": 0}}, namespace
+                    )
         _settle_deployment(self._store, deployment)
 
     def _replica_set(self, replica_set: dict) -> None:
@@ -286,7 +308,9 @@ def _owned(store: Store, resource: str, owner: dict) -> list[dict]:
     """The objects of that resource that an object owns."""
     uid, namespace = owner["metadata"]["uid"], owner["metadata"]["namespace"]
     found = (item.object for item in store.items(resource, namespace))
-    return [obj for obj in found if any(ref["uid"] == uid for ref in obj["metadata"].get("ownerReferences") or ())]
+    return [
+        obj for obj in found if any(ref["uid"] == uid for ref in obj["metadata"].get("ownerReferences") or ())
+    ]
 
 
 def _active(store: Store, owner: dict) -> list[dict]:
@@ -294,7 +318,8 @@ def _active(store: Store, owner: dict) -> list[dict]:
     pods = _owned(store, "pods", owner)
     ended = ("Succeeded", "Failed")
     return [
-        pod for pod in pods
+        pod
+        for pod in pods
         if "deletionTimestamp" not in pod["metadata"] and (pod.get("status") or {}).get("phase") not in ended
     ]
 
@@ -302,10 +327,18 @@ def _active(store: Store, owner: dict) -> list[dict]:
 def _settle_replica_set(store: Store, replica_set: dict) -> None:
     pods = _active(store, replica_set)
     count = sum(map(ready, pods))
-    _write_status(store, REPLICA_SETS, replica_set, {
-        "replicas": len(pods), "fullyLabeledReplicas": len(pods), "readyReplicas": count, "availableReplicas": count,
-        "observedGeneration": replica_set["metadata"]["generation"],
-    })
+    _write_status(
+        store,
+        REPLICA_SETS,
+        replica_set,
+        {
+            "replicas": len(pods),
+            "fullyLabeledReplicas": len(pods),
+            "readyReplicas": count,
+            "availableReplicas": count,
+            "observedGeneration": replica_set["metadata"]["generation"],
+        },
+    )
 
 
 def _settle_deployment(store: Store, deployment: dict) -> None:
@@ -318,7 +351,9 @@ def _settle_deployment(store: Store, deployment: dict) -> None:
     wanted = deployment["spec"].get("replicas", 1)
     since = {c["type"]: c for c in (deployment.get("status") or {}).get("conditions") or ()}
     conditions = [
-        _deployment_condition(since, "Available", available >= wanted, "MinimumReplicasAvailable", "MinimumReplicasUnavailable"),
+        _deployment_condition(
+            since, "Available", available >= wanted, "MinimumReplicasAvailable", "MinimumReplicasUnavailable"
+        ),
         _deployment_condition(since, "Progressing", True, "NewReplicaSetAvailable", ""),
     ]
     status = {
@@ -339,15 +374,23 @@ def _deployment_condition(since: dict[str, dict], kind: str, holds: bool, yes: s
     known = since.get(kind)
     moment = known["lastTransitionTime"] if known and known["status"] == status else now()
     return {
-        "type": kind, "status": status, "reason": yes if holds else no, "message": "",
-        "lastTransitionTime": moment, "lastUpdateTime": moment,
+        "type": kind,
+        "status": status,
+        "reason": yes if holds else no,
+        "message": "",
+        "lastTransitionTime": moment,
+        "lastUpdateTime": moment,
     }
 
 
 def _daemon_set_status(daemon_set: dict, wanted: int, count: int) -> dict:
     return {
-        "currentNumberScheduled": wanted, "desiredNumberScheduled": wanted, "numberMisscheduled": 0,
-        "numberReady": count, "numberAvailable": count, "updatedNumberScheduled": wanted,
+        "currentNumberScheduled": wanted,
+        "desiredNumberScheduled": wanted,
+        "numberMisscheduled": 0,
+        "numberReady": count,
+        "numberAvailable": count,
+        "updatedNumberScheduled": wanted,
         "observedGeneration": daemon_set["metadata"]["generation"],
     }
 
@@ -356,4 +399,7 @@ def _write_status(store: Store, resource: str, obj: dict, status: dict) -> None:
     metadata = obj["metadata"]
     item = store.item(resource, metadata["name"], metadata["namespace"])
     if item and item.object["metadata"]["uid"] == metadata["uid"]:
-        store.update_status(resource, {"metadata": {k: v for k, v in metadata.items() if k != "resourceVersion"}, "status": status})
+        store.update_status(
+            resource,
+            {"metadata": {k: v for k, v in metadata.items() if k != "resourceVersion"}, "status": status},
+        )
