@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A lab's cluster without its API server and registries, in a time that passes by itself when nothing is left to do."""
+
 from __future__ import annotations
 
 import asyncio
@@ -91,7 +92,9 @@ class Cluster:
         if self.store.item("configmaps", name, "openshift-config"):
             self.store.patch("configmaps", name, {"data": data}, "openshift-config")
         else:
-            self.store.create("configmaps", {"metadata": {"name": name, "namespace": "openshift-config"}, "data": data})
+            self.store.create(
+                "configmaps", {"metadata": {"name": name, "namespace": "openshift-config"}, "data": data}
+            )
         self.store.patch(context.IMAGES, "cluster", {"spec": {"additionalTrustedCA": {"name": name}}})
 
     # Waiting
@@ -126,8 +129,11 @@ class Cluster:
         return self.store.get(context.NODES, name)
 
     def nodes(self, role=""):
-        return [item.object["metadata"]["name"] for item in self.store.items(context.NODES)
-                if item.object["metadata"]["name"].startswith(role)]
+        return [
+            item.object["metadata"]["name"]
+            for item in self.store.items(context.NODES)
+            if item.object["metadata"]["name"].startswith(role)
+        ]
 
     def annotation(self, node, key):
         return context.annotation(self.node(node), key)

@@ -13,6 +13,7 @@ Observations are tuples (moment, what, name, value) in seconds and in the order 
   event POOL "REASON: message"
 A summary names configurations by their role in the story: before (at its start), after (at its end), between.
 """
+
 from __future__ import annotations
 
 import re
@@ -63,7 +64,9 @@ def roles(configurations):
 
 def changes(observations, what):
     """(name, field, value) of every field that changed."""
-    return [(name, key, value) for _t, kind, name, fields in observations if kind == what for key, value in fields.items()]
+    return [
+        (name, key, value) for _t, kind, name, fields in observations if kind == what for key, value in fields.items()
+    ]
 
 
 def steps(values):

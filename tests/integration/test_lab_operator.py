@@ -5,6 +5,7 @@
 
 Every test has a cluster of its own with the full delays of a real one, in a time that costs nothing.
 """
+
 from __future__ import annotations
 
 import base64
@@ -18,17 +19,23 @@ from lab.mco import configs, context
 VERSIONS = ["4.%d.30" % minor for minor in range(8, 22)]
 RULE = {"source": "quay.io/openshift-release-dev/ocp-release", "mirrors": ["mirror.example.com:8443/ocp/release"]}
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
-INTERNAL = {"image-registry.openshift-image-registry.svc:5000", "image-registry.openshift-image-registry.svc.cluster.local:5000"}
+INTERNAL = {
+    "image-registry.openshift-image-registry.svc:5000",
+    "image-registry.openshift-image-registry.svc.cluster.local:5000",
+}
 
 
 @pytest.fixture
 def play(tmp_path):
     """play(story, version=..., nodes=...) runs a coroutine function on a cluster."""
+
     def play(story, **settings):
         async def whole():
             async with lab_cluster.running(tmp_path, **settings) as cluster:
                 await story(cluster)
+
         lab_cluster.run(whole())
+
     return play
 
 
@@ -39,6 +46,7 @@ def kind_of(version):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_seeded_cluster_is_at_rest(play, version):
     """Nothing that the operator looks at makes it write anything."""
+
     async def story(cluster):
         before = cluster.store.writes
         await cluster.seconds(600)
@@ -70,10 +78,13 @@ def test_adding_mirrors_reloads_and_removing_them_drains(play, version):
     play(story, version=version)
 
 
-@pytest.mark.parametrize("version, message", [
-    ("4.12.30", "All nodes are updated with rendered-master-"),
-    ("4.16.30", "All nodes are updated with MachineConfig rendered-master-"),
-])
+@pytest.mark.parametrize(
+    "version, message",
+    [
+        ("4.12.30", "All nodes are updated with rendered-master-"),
+        ("4.16.30", "All nodes are updated with MachineConfig rendered-master-"),
+    ],
+)
 def test_the_words_of_a_pool(play, version, message):
     async def story(cluster):
         cluster.add_to_pull_secret("mirror.example.com:8443")
@@ -102,6 +113,7 @@ def test_a_pull_secret_reaches_the_nodes_compact_and_private(play):
 
 def test_a_pull_secret_of_the_wrong_type_stops_everything(play):
     """Only the ControllerConfig tells; nothing at all is rendered for any pool."""
+
     async def story(cluster):
         target = cluster.target("worker")
         secret = cluster.store.delete("secrets", "pull-secret", "openshift-config")
@@ -112,7 +124,10 @@ def test_a_pull_secret_of_the_wrong_type_stops_everything(play):
         await cluster.seconds(120)
         conditions = cluster.conditions(context.CONTROLLER_CONFIGS, context.CONTROLLER_CONFIG)
         assert conditions["TemplateControllerFailing"]["status"] == "True"
-        assert "expected secret type kubernetes.io/dockerconfigjson found Opaque" in conditions["TemplateControllerFailing"]["message"]
+        assert (
+            "expected secret type kubernetes.io/dockerconfigjson found Opaque"
+            in conditions["TemplateControllerFailing"]["message"]
+        )
         assert cluster.target("worker") == target
         assert cluster.conditions(context.POOLS, "worker")["Updated"]["status"] == "True"
         assert "ControllerConfig has not completed: completed(false) running(false) failing(true)" in cluster.log
@@ -125,10 +140,16 @@ def test_a_pull_secret_of_the_wrong_type_stops_everything(play):
 
 def chrony(cluster, pool="worker"):
     """A MachineConfig of an administrator for a file that no rule spares a reboot."""
-    config = configs.ignition(cluster.operator.context.release, [configs.template_file("/etc/chrony.conf", "server ntp\n")])
-    cluster.store.create(context.MACHINE_CONFIGS, {
-        "metadata": {"name": f"99-{pool}-chrony", "labels": {configs.ROLE_LABEL: pool}}, "spec": {"config": config},
-    })
+    config = configs.ignition(
+        cluster.operator.context.release, [configs.template_file("/etc/chrony.conf", "server ntp\n")]
+    )
+    cluster.store.create(
+        context.MACHINE_CONFIGS,
+        {
+            "metadata": {"name": f"99-{pool}-chrony", "labels": {configs.ROLE_LABEL: pool}},
+            "spec": {"config": config},
+        },
+    )
 
 
 def test_an_unknown_file_reboots(play):
@@ -169,7 +190,9 @@ def test_blocked_registries(play, version, reboots):
         await cluster.settled()
         assert set(cluster.counts("drains").values()) == {1}
         assert set(cluster.counts("reboots").values()) == {reboots}
-        assert json.loads(cluster.file("master-0", configs.POLICY_JSON))["transports"]["docker"]["docker.io"] == [{"type": "reject"}]
+        assert json.loads(cluster.file("master-0", configs.POLICY_JSON))["transports"]["docker"]["docker.io"] == [
+            {"type": "reject"}
+        ]
 
     play(story, version=version)
 
@@ -180,7 +203,9 @@ def test_a_single_node_is_never_drained(play):
         await cluster.settled()
         cluster.unmirror("IDMS", "ours")
         await cluster.settled()
-        assert cluster.operator.counts() == {"master-0": {"updates": 2, "drains": 0, "reboots": 0, "crio_reloads": 2, "crio_restarts": 0}}
+        assert cluster.operator.counts() == {
+            "master-0": {"updates": 2, "drains": 0, "reboots": 0, "crio_reloads": 2, "crio_restarts": 0}
+        }
         assert "Drain not required, skipping" in cluster.events("Drain")
         assert cluster.pool("worker")["status"]["machineCount"] == 0
         assert cluster.conditions(context.POOLS, "worker")["Updated"]["status"] == "True"
@@ -205,7 +230,9 @@ def test_early_daemons_drain_by_themselves(play):
 @pytest.mark.parametrize("version, drains", [("4.12.30", 1), ("4.16.30", 0), ("4.20.30", 1)])
 def test_a_drain_can_be_overridden_for_some_releases(play, version, drains):
     async def story(cluster):
-        cluster.store.create("configmaps", {"metadata": {"name": "image-registry-override-drain", "namespace": context.NAMESPACE}})
+        cluster.store.create(
+            "configmaps", {"metadata": {"name": "image-registry-override-drain", "namespace": context.NAMESPACE}}
+        )
         cluster.mirror(kind_of(version), "ours", RULE)
         await cluster.settled()
         cluster.unmirror(kind_of(version), "ours")
@@ -260,9 +287,16 @@ def test_a_pool_updates_as_many_nodes_at_once_as_it_may(play):
     async def story(cluster):
         cluster.store.patch(context.POOLS, "worker", {"spec": {"maxUnavailable": "50%"}})
         busy = []
-        cluster.store.subscribe(context.NODES, lambda *_: busy.append(sum(
-            context.node_is_unavailable(item.object) for item in cluster.store.items(context.NODES)
-            if "worker" in item.object["metadata"]["name"])))
+        cluster.store.subscribe(
+            context.NODES,
+            lambda *_: busy.append(
+                sum(
+                    context.node_is_unavailable(item.object)
+                    for item in cluster.store.items(context.NODES)
+                    if "worker" in item.object["metadata"]["name"]
+                )
+            ),
+        )
         cluster.mirror("IDMS", "ours", RULE)
         await cluster.settled()
         assert max(busy) == 4
@@ -274,10 +308,21 @@ def test_a_pool_updates_as_many_nodes_at_once_as_it_may(play):
 def test_a_custom_pool_follows_the_workers_and_its_own(play):
     async def story(cluster):
         labels = {"node-role.kubernetes.io/infra": ""}
-        cluster.store.create(context.POOLS, {"metadata": {"name": "infra"}, "spec": {
-            "machineConfigSelector": {"matchExpressions": [
-                {"key": configs.ROLE_LABEL, "operator": "In", "values": ["worker", "infra"]}]},
-            "nodeSelector": {"matchLabels": labels}, "paused": False}})
+        cluster.store.create(
+            context.POOLS,
+            {
+                "metadata": {"name": "infra"},
+                "spec": {
+                    "machineConfigSelector": {
+                        "matchExpressions": [
+                            {"key": configs.ROLE_LABEL, "operator": "In", "values": ["worker", "infra"]}
+                        ]
+                    },
+                    "nodeSelector": {"matchLabels": labels},
+                    "paused": False,
+                },
+            },
+        )
         await cluster.seconds(20)
         cluster.store.patch(context.NODES, "worker-2", {"metadata": {"labels": labels}})
         await cluster.settled()
@@ -293,14 +338,17 @@ def test_a_custom_pool_follows_the_workers_and_its_own(play):
 
 def test_pausing_the_masters_with_something_pending_degrades_the_operator(play):
     """And it stays so until the rollout that follows is over."""
+
     async def story(cluster):
         cluster.pause()
         cluster.mirror("IDMS", "ours", RULE)
         await cluster.seconds(30)
         degraded = cluster.operator_condition("machine-config", "Degraded")
         assert (degraded["status"], degraded["reason"]) == ("True", "RequiredPoolsFailed")
-        assert degraded["message"] == ("Failed to resync 4.16.30 because: error required MachineConfigPool master is paused "
-                                       "and cannot sync until it is unpaused")
+        assert degraded["message"] == (
+            "Failed to resync 4.16.30 because: error required MachineConfigPool master is paused "
+            "and cannot sync until it is unpaused"
+        )
         cluster.pause(False)
         await cluster.seconds(30)
         assert cluster.operator_condition("machine-config", "Degraded")["status"] == "True"
@@ -317,7 +365,9 @@ def test_pausing_the_workers_alone_does_not(play):
         cluster.mirror("IDMS", "ours", RULE)
         await cluster.seconds(300)
         assert cluster.operator_condition("machine-config", "Degraded")["status"] == "False"
-        assert cluster.conditions(context.POOLS, "worker")["Updating"]["message"].startswith("Pool is paused; will not update to")
+        assert cluster.conditions(context.POOLS, "worker")["Updating"]["message"].startswith(
+            "Pool is paused; will not update to"
+        )
         assert {cluster.counts("updates")[node] for node in cluster.nodes("worker")} == {0}
 
     play(story)
@@ -344,6 +394,7 @@ def test_a_gate_for_the_next_minor_version(play):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_ca_reaches_every_node(play, version):
     """It causes no rollout, and pausing does not hold it up."""
+
     async def story(cluster):
         cluster.pause()
         await cluster.seconds(30)
@@ -355,8 +406,12 @@ def test_a_ca_reaches_every_node(play, version):
             assert found["mirror.example.com:8443"] == PEM
         assert set(cluster.counts("updates").values()) == {0}
         if context.SYNCED_CONTROLLER_CONFIG in cluster.node("worker-0")["metadata"]["annotations"]:
-            revision = cluster.store.get(context.CONTROLLER_CONFIGS, context.CONTROLLER_CONFIG)["metadata"]["resourceVersion"]
-            assert {cluster.annotation(node, context.SYNCED_CONTROLLER_CONFIG) for node in cluster.nodes()} == {revision}
+            revision = cluster.store.get(context.CONTROLLER_CONFIGS, context.CONTROLLER_CONFIG)["metadata"][
+                "resourceVersion"
+            ]
+            assert {cluster.annotation(node, context.SYNCED_CONTROLLER_CONFIG) for node in cluster.nodes()} == {
+                revision
+            }
         cluster.store.patch(context.IMAGES, "cluster", {"spec": {"additionalTrustedCA": None}})
         await cluster.seconds(180)
         assert all(cluster.certificates(node).keys() == INTERNAL for node in cluster.nodes())
@@ -378,6 +433,7 @@ def test_how_soon_a_ca_is_there(play, version, soon):
 
 def test_a_rollout_of_the_masters_holds_up_a_ca(play):
     """The operator waits for its required pool before it renders the ControllerConfig again."""
+
     async def story(cluster):
         cluster.mirror("IDMS", "ours", RULE)
         await cluster.seconds(15)
@@ -388,7 +444,8 @@ def test_a_rollout_of_the_masters_holds_up_a_ca(play):
         await cluster.settled()
         spec = cluster.store.get(context.CONTROLLER_CONFIGS, context.CONTROLLER_CONFIG)["spec"]
         assert spec["imageRegistryBundleUserData"] == [
-            {"file": "mirror.example.com..8443", "data": base64.b64encode(PEM.encode()).decode()}]
+            {"file": "mirror.example.com..8443", "data": base64.b64encode(PEM.encode()).decode()}
+        ]
 
     play(story)
 
@@ -427,7 +484,9 @@ def test_a_reload_that_fails_degrades_the_node_and_takes_the_files_back(play):
         degraded = [node for node in cluster.nodes() if cluster.annotation(node, context.STATE) == "Degraded"]
         assert len(degraded) == 1
         assert cluster.file(degraded[0], configs.REGISTRIES_CONF) == before
-        assert "could not apply update: reloading crio configuration failed" in cluster.annotation(degraded[0], context.REASON)
+        assert "could not apply update: reloading crio configuration failed" in cluster.annotation(
+            degraded[0], context.REASON
+        )
         assert cluster.pool("worker")["status"]["degradedMachineCount"] == 1
         assert cluster.operator_condition("machine-config", "Upgradeable")["reason"] == "DegradedPool"
         for node in cluster.nodes("worker"):
@@ -446,7 +505,9 @@ def test_a_node_degrades_at_once_and_recovers(play):
         await cluster.seconds(10)
         condition = cluster.conditions(context.POOLS, "worker")["NodeDegraded"]
         assert condition["status"] == "True"
-        assert condition["message"].startswith('Node worker-1 is reporting: "unexpected on-disk state validating against rendered-')
+        assert condition["message"].startswith(
+            'Node worker-1 is reporting: "unexpected on-disk state validating against rendered-'
+        )
         cluster.operator.recover("worker-1")
         await cluster.seconds(60)
         assert cluster.annotation("worker-1", context.STATE) == "Done"
@@ -462,7 +523,9 @@ def test_a_file_changed_by_hand_stops_the_next_update(play):
         path.write_text(path.read_text() + "# by hand\n")
         cluster.mirror("IDMS", "ours", RULE)
         await cluster.seconds(300)
-        assert cluster.annotation("worker-0", context.REASON).endswith(f'content mismatch for file "{configs.REGISTRIES_CONF}"')
+        assert cluster.annotation("worker-0", context.REASON).endswith(
+            f'content mismatch for file "{configs.REGISTRIES_CONF}"'
+        )
         assert cluster.conditions(context.POOLS, "worker")["Degraded"]["status"] == "True"
         assert cluster.conditions(context.POOLS, "master")["Updated"]["status"] == "True"
 
@@ -474,8 +537,10 @@ def test_a_pool_that_cannot_be_rendered(play):
         cluster.operator.fail_rendering("worker", "the lab was told so")
         await cluster.seconds(15)
         condition = cluster.conditions(context.POOLS, "worker")["RenderDegraded"]
-        assert condition["message"] == ("Failed to render configuration for pool worker: could not generate rendered "
-                                        "MachineConfig: the lab was told so")
+        assert condition["message"] == (
+            "Failed to render configuration for pool worker: could not generate rendered "
+            "MachineConfig: the lab was told so"
+        )
         assert cluster.conditions(context.POOLS, "worker")["Degraded"]["status"] == "True"
         cluster.operator.mend_rendering("worker")
         await cluster.seconds(15)

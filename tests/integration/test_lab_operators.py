@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the lab's other operators do when a cluster is cut off, and when it comes back."""
+
 from __future__ import annotations
 
 import asyncio
@@ -39,6 +40,7 @@ class World:
 @pytest.fixture
 def play(tmp_path):
     """play(story) runs a coroutine function on a cluster with its kubelets and all its operators."""
+
     def play(story, version="4.18.30"):
         async def whole():
             async with lab_cluster.running(tmp_path, version) as made:
@@ -46,8 +48,10 @@ def play(tmp_path):
                 settings = Settings(release_version=version)
                 defaults = cluster.default_sources(settings, content.make("localhost:5001", settings))
                 kubelet = Kubelet(made.store, scale, tmp_path / "nodes", world.pull)
-                parts = [Workloads(made.store, scale),
-                         operators.OtherOperators(made.store, scale, defaults, lambda: world.online)]
+                parts = [
+                    Workloads(made.store, scale),
+                    operators.OtherOperators(made.store, scale, defaults, lambda: world.online),
+                ]
                 for part in (kubelet, *parts):
                     part.start()
                 await story(made, world)
@@ -123,9 +127,13 @@ def test_somebody_elses_catalog_of_a_defaults_name_stays(play):
     async def story(made, _world):
         made.store.patch(operators.HUBS, "cluster", {"spec": {"disableAllDefaultSources": True}})
         await asyncio.sleep(10)
-        made.store.create(operators.SOURCES, {
-            "metadata": {"name": "redhat-operators", "namespace": operators.MARKETPLACE},
-            "spec": {"sourceType": "grpc", "image": "mirror.example.com:8443/olm/index:v4.18"}})
+        made.store.create(
+            operators.SOURCES,
+            {
+                "metadata": {"name": "redhat-operators", "namespace": operators.MARKETPLACE},
+                "spec": {"sourceType": "grpc", "image": "mirror.example.com:8443/olm/index:v4.18"},
+            },
+        )
         await asyncio.sleep(60)
         assert state(made, "redhat-operators") == "READY"
 
@@ -135,9 +143,13 @@ def test_somebody_elses_catalog_of_a_defaults_name_stays(play):
 def test_a_catalog_is_ready_when_its_image_can_be_pulled(play):
     async def story(made, world):
         world.unreachable = ("mirror.example.com",)
-        made.store.create(operators.SOURCES, {
-            "metadata": {"name": "ours", "namespace": operators.MARKETPLACE},
-            "spec": {"sourceType": "grpc", "image": "mirror.example.com:8443/olm/index:v4.18"}})
+        made.store.create(
+            operators.SOURCES,
+            {
+                "metadata": {"name": "ours", "namespace": operators.MARKETPLACE},
+                "spec": {"sourceType": "grpc", "image": "mirror.example.com:8443/olm/index:v4.18"},
+            },
+        )
         await asyncio.sleep(5)
         assert state(made, "ours") == "CONNECTING"
         await asyncio.sleep(60)
@@ -194,6 +206,7 @@ def test_insights_and_telemetry_follow_the_token(play):
 
 def test_insights_degrades_some_hours_after_the_cut(play):
     """Not at once: a health check right after the cut proves nothing."""
+
     async def story(made, world):
         world.online = False
         await asyncio.sleep(3000)

@@ -6,6 +6,7 @@
 tests/fixtures/registries-conf.json holds mirror objects, and the digests of the files that the machine-config operators
 of several releases made of them.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -51,24 +52,31 @@ def refusal(version, **kinds):
 def test_the_same_bytes_as_the_operator(name, version):
     scenario, release = SCENARIOS[name], Release.of(version)
     given = objects(**{kind: scenario[kind] for kind in KEYS if kind in scenario})
-    registries = render.effective_registries(release, given, scenario.get("insecure", ()), scenario.get("blocked", ()))
+    registries = render.effective_registries(
+        release, given, scenario.get("insecure", ()), scenario.get("blocked", ())
+    )
     text = render.text(release, registries)
     assert hashlib.sha256(text.encode()).hexdigest() == scenario["sha256"][version], text
 
 
-@pytest.mark.parametrize("version, header", [
-    ("4.8", ()),
-    ("4.9", ("short-name-mode",)),
-    ("4.18", ("short-name-mode",)),
-    ("4.19", ("short-name-mode", "additional-layer-store-auth-helper")),
-])
+@pytest.mark.parametrize(
+    "version, header",
+    [
+        ("4.8", ()),
+        ("4.9", ("short-name-mode",)),
+        ("4.18", ("short-name-mode",)),
+        ("4.19", ("short-name-mode", "additional-layer-store-auth-helper")),
+    ],
+)
 def test_the_header_grows_with_the_releases(version, header):
     parsed = tomllib.loads(conf(version, objects(ICSP=[[]])))
     assert list(parsed) == ["unqualified-search-registries", *header]
 
 
 def test_the_form_of_an_early_release():
-    assert conf("4.12", objects(ICSP=[[rule("quay.io/x", "m:5000/x")]])) == """\
+    assert (
+        conf("4.12", objects(ICSP=[[rule("quay.io/x", "m:5000/x")]]))
+        == """\
 unqualified-search-registries = ["registry.access.redhat.com", "docker.io"]
 short-name-mode = ""
 
@@ -80,13 +88,19 @@ short-name-mode = ""
   [[registry.mirror]]
     location = "m:5000/x"
 """
+    )
 
 
 def test_the_form_of_a_late_release():
-    assert conf("4.19", objects(
-        IDMS=[[rule("quay.io/x", "m:5000/x", mirrorSourcePolicy="NeverContactSource")]],
-        ITMS=[[rule("quay.io/x", "m:5000/tags", mirrorSourcePolicy="NeverContactSource")]],
-    )) == """\
+    assert (
+        conf(
+            "4.19",
+            objects(
+                IDMS=[[rule("quay.io/x", "m:5000/x", mirrorSourcePolicy="NeverContactSource")]],
+                ITMS=[[rule("quay.io/x", "m:5000/tags", mirrorSourcePolicy="NeverContactSource")]],
+            ),
+        )
+        == """\
 unqualified-search-registries = ["registry.access.redhat.com", "docker.io"]
 short-name-mode = ""
 additional-layer-store-auth-helper = ""
@@ -104,22 +118,34 @@ additional-layer-store-auth-helper = ""
     location = "m:5000/tags"
     pull-from-mirror = "tag-only"
 """
+    )
 
 
-@pytest.mark.parametrize("lists, order", [
-    ([("b", "c"), ("a", "b")], ["a", "b", "c"]),
-    ([("z",), ("a",)], ["a", "z"]),
-    ([("a", "b"), ("b", "a")], ["a", "b"]),
-    ([("a", "src", "b")], ["a", "src", "b"]),
-    ([("a", "src")], ["a"]),
-])
+@pytest.mark.parametrize(
+    "lists, order",
+    [
+        ([("b", "c"), ("a", "b")], ["a", "b", "c"]),
+        ([("z",), ("a",)], ["a", "z"]),
+        ([("a", "b"), ("b", "a")], ["a", "b"]),
+        ([("a", "src", "b")], ["a", "src", "b"]),
+        ([("a", "src")], ["a"]),
+    ],
+)
 def test_the_order_of_several_lists_of_mirrors(lists, order):
     assert render.preference("src", lists) == order
 
 
-@pytest.mark.parametrize("source", [
-    "quay.io/openshift/x:latest", "https://quay.io/x", "quay.io/X", "quay.io/x/", "", "quay.io/x@sha256:abc",
-])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "quay.io/openshift/x:latest",
+        "https://quay.io/x",
+        "quay.io/X",
+        "quay.io/x/",
+        "",
+        "quay.io/x@sha256:abc",
+    ],
+)
 def test_sources_that_late_releases_refuse(source):
     assert refusal("4.16", ICSP=[[rule(source, "m/x")]]) == f"invalid format for source {json.dumps(source)}"
 
@@ -139,13 +165,19 @@ def test_wildcard_sources_came_with_4_16():
     assert 'prefix = "*.redhat.io"' in conf("4.16", objects(**given))
 
 
-@pytest.mark.parametrize("version, where", [
-    ("4.13.30", "imagedigestmirrorsets and/or imagetagmirrorsets"),
-    ("4.16", "imagedigestmirrorsets, imagetagmirrorsets, or imagecontentsourcepolicies"),
-])
+@pytest.mark.parametrize(
+    "version, where",
+    [
+        ("4.13.30", "imagedigestmirrorsets and/or imagetagmirrorsets"),
+        ("4.16", "imagedigestmirrorsets, imagetagmirrorsets, or imagecontentsourcepolicies"),
+    ],
+)
 def test_two_policies_for_one_source(version, where):
-    said = refusal(version, IDMS=[[rule("quay.io/x", "m/x", mirrorSourcePolicy="NeverContactSource")]],
-                   ITMS=[[rule("quay.io/x", "m/x")]])
+    said = refusal(
+        version,
+        IDMS=[[rule("quay.io/x", "m/x", mirrorSourcePolicy="NeverContactSource")]],
+        ITMS=[[rule("quay.io/x", "m/x")]],
+    )
     assert said == f'conflicting mirrorSourcePolicy is set for the same source "quay.io/x" in {where}'
 
 
@@ -154,10 +186,13 @@ def test_a_source_that_is_never_contacted_cannot_be_its_own_mirror():
     assert said == 'cannot set mirrorSourcePolicy: NeverContactSource if the source "quay.io/x" is one of the mirrors'
 
 
-@pytest.mark.parametrize("version, other, said", [
-    ("4.13.9", "IDMS", "error: both imagecontentsourcepolicy and imagedigestmirrorset exist"),
-    ("4.14.2", "ITMS", "error: both imagecontentsourcepolicy and imagetagmirrorset exist"),
-])
+@pytest.mark.parametrize(
+    "version, other, said",
+    [
+        ("4.13.9", "IDMS", "error: both imagecontentsourcepolicy and imagedigestmirrorset exist"),
+        ("4.14.2", "ITMS", "error: both imagecontentsourcepolicy and imagetagmirrorset exist"),
+    ],
+)
 def test_early_releases_refuse_a_mix_of_kinds(version, other, said):
     kinds = {"ICSP": [[rule("quay.io/x", "m/x")]], other: [[rule("quay.io/y", "m/y")]]}
     assert refusal(version, **kinds) == said
@@ -187,7 +222,11 @@ def restrictions(version, sources, **kinds):
 
 def test_the_payload_is_not_blocked_while_it_has_no_mirror():
     found = restrictions("4.16", {"blockedRegistries": ["quay.io", "docker.io"]})
-    assert (found.registries_blocked, found.policy_blocked, found.spared) == (("docker.io",), ("docker.io",), ("quay.io",))
+    assert (found.registries_blocked, found.policy_blocked, found.spared) == (
+        ("docker.io",),
+        ("docker.io",),
+        ("quay.io",),
+    )
 
 
 def test_the_payload_may_be_blocked_once_it_has_a_mirror():

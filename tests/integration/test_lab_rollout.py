@@ -7,6 +7,7 @@ tests/fixtures/rollouts holds one story a file: what was done, when, and what th
 rollout_stories. The lab does the same things at the speed of a real cluster, but in a time that passes by itself
 whenever nothing is left to do, and must come to the same.
 """
+
 from __future__ import annotations
 
 import asyncio
@@ -21,8 +22,10 @@ import rollout_stories
 from lab import mco
 from lab.mco import context
 
-STORIES = {path.stem: json.loads(path.read_text()) for path in
-           sorted((pathlib.Path(__file__).resolve().parents[1] / "fixtures" / "rollouts").glob("*.json"))}
+STORIES = {
+    path.stem: json.loads(path.read_text())
+    for path in sorted((pathlib.Path(__file__).resolve().parents[1] / "fixtures" / "rollouts").glob("*.json"))
+}
 POOLS = ("master", "worker")
 # The recordings' daemon was a stand-in that looked every second where the real one looks every ten.
 PACE = mco.Pace(daemon_poll=1.0, daemon_reaction=0.02, work=0.02)
@@ -47,8 +50,12 @@ class Observer:
         self.observations = []
         self._loop = asyncio.get_running_loop()
         self._begin = self._loop.time()
-        for resource, listener in ((context.MACHINE_CONFIGS, self._config), (context.POOLS, self._pool),
-                                   (context.NODES, self._node), ("events", self._event)):
+        for resource, listener in (
+            (context.MACHINE_CONFIGS, self._config),
+            (context.POOLS, self._pool),
+            (context.NODES, self._node),
+            ("events", self._event),
+        ):
             store.listen(resource, listener)
 
     def _note(self, what, name, value):
@@ -83,8 +90,11 @@ def difference(old, new):
 
 def pool_fields(pool):
     status = pool["status"]
-    fields = {c["type"]: c["status"] + (": " + c["message"] if c["message"] else "") for c in status["conditions"]
-              if c["type"] in ("Updated", "Updating", "Degraded")}
+    fields = {
+        c["type"]: c["status"] + (": " + c["message"] if c["message"] else "")
+        for c in status["conditions"]
+        if c["type"] in ("Updated", "Updating", "Degraded")
+    }
     counts = [status[key + "MachineCount"] for key in ("updated", "ready", "unavailable", "degraded")]
     return fields | {
         "reported": status["configuration"]["name"],
@@ -164,8 +174,10 @@ def told(tmp_path_factory):
 
 def without_between(summary):
     """A summary that leaves out how often a pool was rendered on the way."""
-    kept = {key: [one for one in value if "between" not in str(one)] if isinstance(value, list) else value
-            for key, value in summary.items()}
+    kept = {
+        key: [one for one in value if "between" not in str(one)] if isinstance(value, list) else value
+        for key, value in summary.items()
+    }
     return {key: value for key, value in kept.items() if key != "written"}
 
 
@@ -212,7 +224,11 @@ def test_a_pools_status_is_the_last_to_tell_of_a_change(told, name):
 @pytest.mark.parametrize("name", STORIES)
 def test_counts_stay_within_the_pool(told, name):
     """At most one node of three is unavailable; it may be counted late, never wrong."""
-    counts = [value["counts"] for _t, what, _name, value in told[name].observations if what == "status" and "counts" in value]
+    counts = [
+        value["counts"]
+        for _t, what, _name, value in told[name].observations
+        if what == "status" and "counts" in value
+    ]
     for machines, updated, ready, unavailable, degraded in counts:
         assert machines == 3 and 0 <= ready <= updated <= 3
         assert unavailable + degraded <= 1
