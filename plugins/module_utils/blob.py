@@ -39,7 +39,6 @@ class Blob:
         finally:
             if self._response is not None:
                 self._response.close()
-            self._registry.count_received(self._received)
         self._verify()
         if held:
             yield held
@@ -75,6 +74,7 @@ class Blob:
             if chunk:
                 self._hash.update(chunk)
                 self._received += len(chunk)
+                self._registry.count_received(len(chunk))
                 if self._received > self._descriptor.size:
                     raise self._corrupt("more than the %d bytes of its manifest entry" % self._descriptor.size)
                 return chunk

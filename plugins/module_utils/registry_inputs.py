@@ -18,11 +18,17 @@ ARGUMENT_SPEC = dict(
 def connect(module, auth=None, **settings):
     """Registries as the module's options ask for them; `auth` is a document to use instead of that in auth_file."""
     params = module.params
-    if auth is None and params["auth_file"]:
-        auth = read_auth_file(params["auth_file"])
-    if auth is not None:
-        secrets.protect(module, *dockerconfigjson.secrets(auth))
-    return Registries(auth, params["ca_files"], params["ca_content"], params["plain_http"], **settings)
+    return Registries(given_auth(module) if auth is None else auth, params["ca_files"], params["ca_content"],
+                      params["plain_http"], **settings)
+
+
+def given_auth(module):
+    """The document in the module's auth_file, its secrets protected; None if there is no such file."""
+    if not module.params["auth_file"]:
+        return None
+    auth = read_auth_file(module.params["auth_file"])
+    secrets.protect(module, *dockerconfigjson.secrets(auth))
+    return auth
 
 
 def read_auth_file(path):

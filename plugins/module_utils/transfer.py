@@ -38,11 +38,12 @@ def look(orders, registries, workers=8):
     return [job.verdict() for job in jobs]
 
 
-def mirror(orders, registries, workers=8, rounds=3, progress=None, clock=wait.SystemClock()):
+def mirror(orders, registries, workers=8, rounds=3, progress=None, clock=wait.SystemClock(), engine=None):
     """Verdicts "present", "done" or "failed", one for each Order.
 
     What failed in a way that may pass is tried again, after a pause, in up to `rounds` rounds.
     progress -- called with a Progress, by one thread at a time
+    engine -- what brings the images that are missing, called as `copy` is; without one `copy` does it
     """
     jobs = [Job(number, order, registries) for number, order in enumerate(orders)]
     display = Display(len(jobs), progress, clock)
@@ -54,7 +55,9 @@ def mirror(orders, registries, workers=8, rounds=3, progress=None, clock=wait.Sy
         look_at(pending, workers)
         display.images_done(sum(1 for job in pending if job.status == "present"))
         there = [job for job in jobs if job.status in ("present", "done")]
-        copy([job for job in pending if job.status == "missing"], there, workers, display, clock)
+        missing = [job for job in pending if job.status == "missing"]
+        if missing:
+            (engine or copy)(missing, there, workers, display, clock)
         if number + 1 < rounds and any(may_pass(job.error) for job in pending):
             raise wait.Transient(errors.Unreachable("Some images are not mirrored yet."))
 

@@ -15,7 +15,7 @@ description:
     keep the others from being mirrored, and a run that is cut off is finished by the next one.
   - What fails in a way that may pass, such as an overloaded or unreachable registry, is tried again with growing
     pauses.
-  - Needs nothing but Python on the host where it runs.
+  - Needs nothing but Python on the host where it runs, unless O(engine) says otherwise.
 author:
   - The disconnected.openshift maintainers (!UNKNOWN)
 extends_documentation_fragment:
@@ -69,6 +69,25 @@ options:
     description: Seconds for which a single request that fails in a way that may pass is repeated.
     type: int
     default: 30
+  engine:
+    description:
+      - What copies the images.
+      - V(native) does it itself.
+      - V(oc) has C(oc image mirror) do it, which has to be on the host where the module runs, release 4.14 or newer. It is
+        started many times, O(workers) of them side by side, for a few images each, so that one failure costs no more than
+        these. What is there is still asked of the registry itself, before and after.
+    type: str
+    choices: [native, oc]
+    default: native
+  progress_file:
+    description:
+      - File on the host where the module runs to append a line of progress to now and then, for C(tail -f).
+      - Where that host is the controller itself, these lines are shown while the task runs, with or without a file.
+    type: path
+  progress_interval:
+    description: Seconds between two lines of progress. With V(0) there are none.
+    type: float
+    default: 15
 seealso:
   - module: disconnected.openshift.mirror_plan
 """
@@ -122,25 +141,26 @@ counts:
   returned: when the registries could be asked
   type: dict
 requests:
-  description: How many requests were sent to all registries.
+  description: How many requests were sent to all registries, not counting those of C(oc).
   returned: when the registries could be asked
   type: int
 bytes_received:
-  description: How many bytes of layers and manifests were read.
+  description: How many bytes of layers and manifests were read, not counting what C(oc) did.
   returned: when the registries could be asked
   type: int
 bytes_sent:
-  description: How many bytes of layers were sent.
+  description: How many bytes of layers were sent, not counting what C(oc) did.
   returned: when the registries could be asked
   type: int
 """
 
 import json
+import tempfile
 from collections import Counter
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import errors, registry_inputs, transfer
+from ..module_utils import errors, oc, progress, registry_inputs, transfer
 
 STATUSES = ("present", "done", "missing", "failed")
 NAMED = 10  # causes, and images of one cause, that the message spells out
@@ -161,6 +181,9 @@ def main():
             workers=dict(type="int", default=8),
             retries=dict(type="int", default=2),
             patience=dict(type="int", default=30),
+            engine=dict(choices=["native", "oc"], default="native"),
+            progress_file=dict(type="path"),
+            progress_interval=dict(type="float", default=15),
         ),
         mutually_exclusive=[("plan", "plan_file")],
         required_one_of=[("plan", "plan_file")],
@@ -170,11 +193,12 @@ def main():
     try:
         items = read_plan(params["plan_file"]) if params["plan"] is None else params["plan"]
         orders = [transfer.Order(item["source"], item["target"]) for item in items]
-        with registry_inputs.connect(module, patience=params["patience"]) as registries:
+        auth = registry_inputs.given_auth(module)
+        with registry_inputs.connect(module, auth, patience=params["patience"]) as registries:
             if module.check_mode:
                 verdicts = transfer.look(orders, registries, params["workers"])
             else:
-                verdicts = transfer.mirror(orders, registries, params["workers"], 1 + params["retries"])
+                verdicts = carry_out(module, orders, registries, auth)
     except errors.Error as error:
         module.fail_json(**error.result())
     result = report(verdicts, registries)
@@ -193,6 +217,25 @@ def read_plan(path):
         raise errors.InvalidInput("The plan file %s does not exist on this host." % path)
     except (OSError, ValueError, KeyError, TypeError):
         raise errors.InvalidInput("%s is not a plan that mirror_plan wrote." % path)
+
+
+def carry_out(module, orders, registries, auth):
+    """Verdicts of having the chosen engine bring what is missing."""
+    params = module.params
+    settings = dict(workers=params["workers"], rounds=1 + params["retries"])
+
+    def received():
+        return sum(registry.bytes_received for registry in registries)
+
+    with progress.Watch(params["progress_file"], params["progress_interval"], received) as watch:
+        if params["engine"] == "native":
+            return transfer.mirror(orders, registries, progress=watch.told, **settings)
+        program = oc.Oc(oc.find())
+        program.version()
+        with tempfile.TemporaryDirectory(dir=module.tmpdir) as directory:
+            engine = oc.Engine(program, directory, orders, auth, params["ca_files"], params["ca_content"],
+                               params["plain_http"])
+            return transfer.mirror(orders, registries, progress=watch.told, engine=engine.copy, **settings)
 
 
 def report(verdicts, registries):

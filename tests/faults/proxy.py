@@ -144,7 +144,22 @@ class Exchange(http.server.BaseHTTPRequestHandler):
 
     def body(self):
         """The request's body in pieces."""
-        left = int(self.headers.get("Content-Length") or 0)
+        if not self.chunked:
+            yield from self.read(int(self.headers.get("Content-Length") or 0))
+            return
+        size = int(self.rfile.readline().partition(b";")[0], 16)
+        while size:
+            yield from self.read(size)
+            self.rfile.readline()
+            size = int(self.rfile.readline().partition(b";")[0], 16)
+        self.rfile.readline()
+
+    @property
+    def chunked(self):
+        """Whether the request's body comes without its size being told before."""
+        return self.headers.get("Transfer-Encoding", "").lower() == "chunked"
+
+    def read(self, left):
         while left:
             piece = self.rfile.read(min(left, BUFFER))
             if not piece:
@@ -161,7 +176,9 @@ class Exchange(http.server.BaseHTTPRequestHandler):
             self.upstream.putheader(name, value)
         self.upstream.endheaders()
         for piece in self.body():
-            self.upstream.send(piece)
+            self.upstream.send(b"%x\r\n%s\r\n" % (len(piece), piece) if self.chunked else piece)
+        if self.chunked:
+            self.upstream.send(b"0\r\n\r\n")
         return self.upstream.getresponse()
 
     def forward(self, change=lambda piece, sent: piece, headers=()):

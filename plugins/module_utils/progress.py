@@ -1,0 +1,109 @@
+# Copyright: (c) 2026, the disconnected.openshift maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Progress of a long run, as lines of text in a file that a person can follow while it runs."""
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+from . import errors
+
+UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+class Watch:
+    """Appends a line to a file every `interval` seconds while it is entered; short runs leave none.
+
+    received -- received() -> bytes read so far. What is `told` in between is a transfer.Progress.
+    """
+
+    def __init__(self, path, interval, received, now=time.monotonic):
+        self._path = path
+        self._interval = interval
+        self._received = received
+        self._now = now
+        self._first = None
+        self._last = None
+        self._line_before = (now(), 0)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._write_lines, daemon=True)
+
+    def __enter__(self):
+        if self._path and self._interval > 0:
+            self._append("")  # a path that cannot be written is said before anything is done
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_failure):
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def told(self, progress):
+        self._first = self._first or progress
+        self._last = progress
+
+    def line(self):
+        """What there is to say now."""
+        now, received = self._now(), self._received()
+        before, had = self._line_before
+        self._line_before = (now, received)
+        return sentence(self._first, self._last, received, (received - had) / max(now - before, 0.001))
+
+    def _write_lines(self):
+        while not self._stop.wait(self._interval):
+            try:
+                self._append(time.strftime("%H:%M:%S ") + self.line() + "\n")
+            except errors.InvalidInput:  # a full disk is no reason to stop mirroring
+                return
+
+    def _append(self, text):
+        try:
+            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with open(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as problem:
+            raise errors.InvalidInput("The progress file %s cannot be written: %s."
+                                      % (self._path, (problem.strerror or "").lower()))
+
+
+def sentence(first, last, received, rate):
+    """One line: images, bytes, bytes per second, and the time that the other images take at the pace so far.
+
+    first, last -- the first and the latest transfer.Progress, or None while nothing is done
+    """
+    if last is None:
+        return "looking for what is missing"
+    parts = ["%d of %d images" % (last.done, last.total)]
+    if received:
+        parts.append("%s at %s/s" % (size(received), size(rate)))
+    copied = last.done - first.done
+    if copied > 0 and last.done < last.total:
+        left = (last.total - last.done) * (last.seconds - first.seconds) / copied
+        parts.append("about %s left" % duration(left))
+    return ", ".join(parts)
+
+
+def size(count):
+    """
+    >>> size(999), size(14_230_000_000)
+    ('999 B', '14.2 GB')
+    """
+    unit = 0
+    while count >= 999.5 and unit + 1 < len(UNITS):
+        count /= 1000
+        unit += 1
+    return "%.*f %s" % (1 if unit and count < 99.95 else 0, count, UNITS[unit])
+
+
+def duration(seconds):
+    """
+    >>> duration(42), duration(600), duration(9000)
+    ('42 s', '10 min', '2 h 30 min')
+    """
+    if seconds < 90:
+        return "%d s" % seconds
+    minutes = round(seconds / 60)
+    return "%d min" % minutes if minutes < 90 else "%d h %d min" % divmod(minutes, 60)
