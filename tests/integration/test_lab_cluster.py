@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the disconnected.openshift maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a lab begins with: objects that agree with each other, nodes with the files they should have, workloads that stay."""
+"""What a lab begins with: objects that agree with each other, nodes with their files, workloads that stay."""
 
 from __future__ import annotations
 

@@ -311,7 +311,10 @@ class Insights(_Part):
             return
         failing = enabled and self._failures > 0
         degraded = enabled and self._failures >= self._TOO_MANY
-        failure = 'Unable to report: unable to build request to connect to Insights server: Post "https://console.redhat.com"'
+        failure = (
+            "Unable to report: unable to build request to connect to Insights server: "
+            'Post "https://console.redhat.com"'
+        )
         conditions = operator["status"]["conditions"]
         if enabled:
             conditions = _with(conditions, "Disabled", "False", "AsExpected")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from .api import selectors
@@ -214,7 +214,7 @@ class Workloads:
     def __init__(self, store: Store, scale: Scale) -> None:
         self._store = store
         self._queue = WorkQueue(scale, self._work, workers=2)
-        self._leave = []
+        self._leave: list[Callable[[], None]] = []
 
     def start(self) -> None:
         for resource in (DEPLOYMENTS, REPLICA_SETS, DAEMON_SETS):

@@ -93,7 +93,7 @@ class Daemons:
     async def _update(self, name: str, target: str) -> str:
         """Bring a node to a configuration; returns another one if meanwhile that became the node's target."""
         log = self.log(name)
-        if annotation(self.nodes.get(name), context.STATE) != context.DEGRADED:
+        if self._annotation(name, context.STATE) != context.DEGRADED:
             self._annotate(name, {context.STATE: context.WORKING})
         old, new = self._current(name), self._config(target)
         forced = self.context.files(name).read(FORCE_FILE) is not None
@@ -115,7 +115,7 @@ class Daemons:
         except UpdateFailed:
             self._write_files(name, old=new, new=old)
             raise
-        wanted = annotation(self.nodes.get(name), context.DESIRED_CONFIG)
+        wanted = self._annotation(name, context.DESIRED_CONFIG)
         if wanted != target:
             return wanted
         await self._complete(name, target, moved=old["metadata"]["name"] != target)
@@ -138,11 +138,7 @@ class Daemons:
     def _current(self, name: str) -> dict:
         """The configuration that was written last, as the node's own disk remembers it."""
         written = self.context.files(name).read(CURRENT_CONFIG)
-        return (
-            json.loads(written)
-            if written
-            else self._config(annotation(self.nodes.get(name), context.CURRENT_CONFIG))
-        )
+        return json.loads(written) if written else self._config(self._annotation(name, context.CURRENT_CONFIG))
 
     def _check_drift(self, name: str, config: dict) -> None:
         """Files that somebody changed by hand make the daemon refuse to go on."""
@@ -164,7 +160,7 @@ class Daemons:
         return disruption.disruption(self.release, old, new, policies=policies, drain_overridden=overridden)
 
     def _single_node(self, name: str) -> bool:
-        return annotation(self.nodes.get(name), context.TOPOLOGY) == "SingleReplica"
+        return self._annotation(name, context.TOPOLOGY) == "SingleReplica"
 
     # Draining, by the controller or, before 4.11, by the daemon itself
 
@@ -176,7 +172,7 @@ class Daemons:
             self._say(name, "Drain", "Drain not required, skipping")
             return
         request = f"drain-{target}"
-        if annotation(self.nodes.get(name), context.LAST_APPLIED_DRAIN) == request:
+        if self._annotation(name, context.LAST_APPLIED_DRAIN) == request:
             return
         self._say(name, "Cordon", "Cordoned node to apply update")
         self._say(name, "Drain", "Draining node to update config.")
@@ -320,6 +316,10 @@ class Daemons:
             name, {context.STATE: context.DONE, context.CURRENT_CONFIG: target, context.REASON: ""}
         )
         self.context.count(name).updates += moved
+
+    def _annotation(self, name: str, key: str) -> str:
+        node = self.nodes.get(name)
+        return annotation(node, key) if node else ""
 
     def _annotate(self, name: str, annotations: dict[str, str]) -> None:
         self.store.patch(context.NODES, name, {"metadata": {"annotations": annotations}})

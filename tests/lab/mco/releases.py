@@ -41,7 +41,7 @@ class Release:
     @property
     def empty_header_keys(self) -> tuple[str, ...]:
         """The keys that the encoder writes with an empty value after the search registries."""
-        keys = ()
+        keys: tuple[str, ...] = ()
         if self.minor >= 9:
             keys += ("short-name-mode",)
         if self.minor >= 19:
