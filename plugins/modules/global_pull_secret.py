@@ -82,6 +82,8 @@ options:
     description:
       - Write the document, as it is after this task, to this path on the host where the module runs, readable
         by its owner alone. Not written in check mode.
+      - Entries that were removed, by O(without) or O(force), are in it, so that the file stays the same when a cluster is cut
+        off.
     type: path
 """
 
@@ -171,6 +173,12 @@ class PullSecret:
     @property
     def entries(self):
         return self.document["auths"]
+
+    @property
+    def complete(self):
+        """The document with the entries that were removed."""
+        removed = {key: entry for key, entry in self.displaced.items() if key not in self.entries}
+        return dict(self.document, auths=dict(removed, **self.entries))
 
     def with_document(self, document):
         """The pull secret with another document, each difference entered into the books: what comes newly is
@@ -424,7 +432,7 @@ def main():
                               lambda decision: None if module.check_mode else decision.carry_out(cluster))
         changed = decision.changed
         if module.params["export"]:
-            text = dockerconfigjson.dump(decision.after.document)
+            text = dockerconfigjson.dump(decision.after.complete)
             changed = export(module.params["export"], text, module.check_mode) or changed
         for sentence in decision.warnings:
             module.warn(sentence)

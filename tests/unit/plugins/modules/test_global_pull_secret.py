@@ -374,6 +374,11 @@ class TestExport:
         run(cluster, with_credentials(), export=str(path))
         assert json.loads(path.read_text()) == document(**{MIRROR: OURS})
 
+    def test_what_was_removed_is_in_it(self, run, cluster, tmp_path):
+        path = tmp_path / "pull-secret.json"
+        run(cluster, without=["cloud.openshift.com"], export=str(path))
+        assert json.loads(path.read_text()) == document()
+
     def test_check_mode_writes_no_file(self, run, cluster, tmp_path):
         path = tmp_path / "pull-secret.json"
         assert run(cluster, export=str(path), check_mode=True)["changed"]
