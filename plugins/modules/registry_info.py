@@ -44,6 +44,7 @@ options:
   check:
     description:
       - What to check, in this order whatever the order here. Each presupposes those before it.
+      - V(oc) that the OpenShift client is on the host where the module runs, for those who mirror with it.
       - V(tls) that it answers as a registry and its certificate is accepted.
       - V(auth) that it accepts the credentials, or requests without any if none are given.
       - V(push) that they may push to O(repositories).
@@ -52,7 +53,7 @@ options:
         untagged.
     type: list
     elements: str
-    choices: [tls, auth, push, digest]
+    choices: [oc, tls, auth, push, digest]
     default: [tls, auth, push]
   fail:
     description: Whether to fail when something is not in order, instead of only returning it.
@@ -84,7 +85,7 @@ findings:
   elements: dict
   contains:
     check:
-      description: V(name), V(tls), V(auth), V(push) or V(digest).
+      description: V(name), V(oc), V(tls), V(auth), V(push) or V(digest).
       type: str
     repository:
       description: The repository that was tried; empty for checks of the registry as such.
@@ -106,11 +107,26 @@ ok:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import dockerconfigjson, errors, image_manifest, image_ref, registry_inputs, secrets, wait
+from ..module_utils import dockerconfigjson, errors, image_manifest, image_ref, oc, registry_inputs, secrets, wait
 
-CHECKS = ("tls", "auth", "push", "digest")
+CHECKS = ("oc", "tls", "auth", "push", "digest")
 PATIENCE = 5  # seconds: someone is waiting for the answer
 EMPTY = b"{}"
+# Statuses by which registries refuse to begin an upload: no right, no such project, or a path that they do not take.
+REFUSED_PUSH = (400, 401, 403, 404, 500)
+PUSH_REMEDY = (
+    "Quay and the mirror registry for Red Hat OpenShift: the organization %(first)s must exist and let the user create "
+    "repositories, and names with more than one slash need a release that nests them. "
+    "Harbor: the project %(first)s must exist, and the user be at least a developer in it. "
+    "Artifactory: the local Docker repository must exist, and the user may deploy to it. "
+    "Nexus: log in through the port or path of a hosted Docker repository, and let the user edit it. "
+    "A registry that does not nest takes a path with fewer parts than %(repository)s."
+)
+DIGEST_REMEDY = (
+    "OpenShift's own image registry takes images by tag only and cannot be the mirror. "
+    "Nexus: update it, and turn off the strict content type validation of the repository. "
+    "Artifactory: turn off what rewrites manifests in the repository."
+)
 OCI_IMAGE = "application/vnd.oci.image.manifest.v1+json"
 OCI_EMPTY = "application/vnd.oci.empty.v1+json"
 
@@ -162,7 +178,9 @@ def examine(registry, name, repositories, checks):
     for check in checks:
         if not all(finding["ok"] for finding in findings):
             break
-        if check == "tls":
+        if check == "oc":
+            findings.append(attempt(check, "", "The OpenShift client is there, and new enough.", look_for_oc))
+        elif check == "tls":
             findings.append(attempt(check, "", "%s answers, and its certificate is accepted." % name, reach, registry))
         elif check == "auth":
             first = tried[0] if tried else ""
@@ -181,9 +199,22 @@ def attempt(check, repository, praise, action, *args):
     try:
         action(*args)
     except errors.Error as error:
+        remedy = "%s %s" % (error.details.get("remedy", ""), by_product(check, repository, error))
         return dict(check=check, repository=repository, ok=False, reason=error.details.get("reason", error.message),
-                    remedy=error.details.get("remedy", ""))
+                    remedy=remedy.strip())
     return dict(check=check, repository=repository, ok=True, reason=praise, remedy="")
+
+
+def by_product(check, repository, error):
+    """What such a refusal mostly comes from in the registries that are used as mirrors, where that is known."""
+    status = error.details.get("status")
+    if check == "push" and status in REFUSED_PUSH:
+        return PUSH_REMEDY % {"first": repository.partition("/")[0], "repository": repository}
+    if check == "push" and status == 413:
+        return "In the mirror registry for Red Hat OpenShift it is the limit of the nginx in its Quay container."
+    if check == "digest":
+        return DIGEST_REMEDY
+    return ""
 
 
 def deepest(repositories):
@@ -192,6 +223,10 @@ def deepest(repositories):
     for repository in sorted(repositories, key=lambda path: (-path.count("/"), path)):
         chosen.setdefault(repository.partition("/")[0], repository)
     return list(chosen.values())
+
+
+def look_for_oc():
+    oc.Oc(oc.find()).version()
 
 
 def reach(registry):

@@ -288,6 +288,18 @@ def test_no_right_to_push(tmp_path, capsys):
         assert (allowed["repository"], allowed["ok"]) == ("ocp/release", True)
         assert (denied["repository"], denied["ok"]) == ("olm/x", False)
         assert "no right to start an upload" in denied["reason"] and "Grant it" in denied["remedy"]
+        for words in ("the organization olm must exist", "the project olm must exist", "Artifactory", "Nexus"):
+            assert words in denied["remedy"]
+
+
+def test_oc_is_looked_for_where_it_is_chosen(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    args = dict(registry="mirror.example.com", check=["oc"], fail=False)
+    finding = fake_module.run(registry_info, capsys, args)["findings"][-1]
+    assert finding["check"] == "oc" and not finding["ok"] and "no program oc" in finding["reason"]
+    (tmp_path / "oc").write_text('#!/bin/sh\necho \'{"releaseClientVersion": "4.16.30"}\'\n')
+    (tmp_path / "oc").chmod(0o755)
+    assert fake_module.run(registry_info, capsys, args)["ok"]
 
 
 def test_a_registry_that_takes_nothing_by_digest(tmp_path, capsys):
