@@ -101,6 +101,10 @@ def variables(settings: Settings, upstream: Endpoint, mirror: Endpoint, content:
             "disconnected_catalogs": content.file_based_catalogs,
             "disconnected_images": list(content.images),
             "disconnected_release_repository": "ocp/release",
+            "disconnected_exceptions": [
+                {"prefix": image, "reason": "Nothing is installed from this catalog any more."}
+                for image in content.sqlite_catalogs
+            ],
             "disconnected_auth_file": str(host / "auth.json"),
             # A real mirror host has the CA of public registries in its system's store.
             "mirror_ca_files": [str(mirror.ca), str(upstream.ca)],
