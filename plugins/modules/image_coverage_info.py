@@ -399,22 +399,21 @@ def rules_of_nodes(cluster, params):
         decode = node_files.parse
     else:
         answers, decode = node_reader.rendered(cluster, nodes), machine_config.files
-    groups, unread, known = [], {}, {}
+    groups, unread = {}, {}
     for name, answer in answers.items():
         try:
             if isinstance(answer, errors.Error):
                 raise answer
             text = decode(answer).get(machine_config.REGISTRIES_CONF, b"").decode("utf-8", "replace")
-            if text not in known:
-                known[text] = []
-                groups.append((registries_conf.parse(text), known[text]))
-            known[text].append(name)
+            if text not in groups:
+                groups[text] = registries_conf.parse(text), []
+            groups[text][1].append(name)
         except errors.Error as error:
             unread[name] = error
     if not groups:
-        name, error = min(unread.items())
-        raise errors.Error("The rules of no node could be read. %s: %s" % (name, error.message))
-    return groups, unread
+        raise errors.Error("The rules of no node could be read. " + " ".join(
+            "%s: %s" % (name, unread[name].message) for name in sorted(unread)[:1]))
+    return list(groups.values()), unread
 
 
 def objects(cluster, rows, workers):

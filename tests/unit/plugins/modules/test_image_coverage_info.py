@@ -187,7 +187,9 @@ class TestRules:
         assert not [request for request in cluster.requests if request[0] == "exec"]
 
     def test_rules_that_cannot_be_read(self):
-        assert "not valid TOML" in run(cluster_of(rules={"w0": "broken ["}))["nodes"][0]["reason"]
+        result = run(cluster_of(rules={"w0": "broken [", "w1": "broken ["}))
+        assert [node["name"] for node in result["nodes"]] == ["w0", "w1"]
+        assert all("not valid TOML" in node["reason"] for node in result["nodes"])
 
     def test_only_the_registries_that_are_left_count(self):
         result = run(cluster_of(), registries=["other:5000"])
