@@ -8,7 +8,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(COLLECTIONS)
 export PYTHONPATH := $(CURDIR)/tests
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup lab lab-down demo test unit integration lint sanity build clean
+.PHONY: help setup lab lab-down demo test unit integration benchmark lint sanity build clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -33,6 +33,10 @@ unit: setup  ## Unit tests only
 
 integration: setup  ## Integration stories on the lab only
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/integration
+
+benchmark: setup  ## What docs/performance.md measures: minutes to an hour, so no part of `make test`
+	@$(BIN)/python -m benchmark cluster
+	@$(BIN)/python -m benchmark mirroring
 
 lint: setup  ## ansible-lint, production profile
 	@tests/tools/lint.sh

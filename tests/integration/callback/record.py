@@ -27,6 +27,7 @@ class CallbackModule(CallbackBase):
     def _record(self, outcome, result):
         line = {
             "task": result._task.get_name(),
+            "action": result._task.action,
             "host": result._host.get_name(),
             "outcome": outcome,
             # What the display and the job events may show: under no_log, Ansible itself has censored it by now.
