@@ -15,7 +15,7 @@ import time
 
 CONFIG = """\
 version: 0.1
-log: {accesslog: {disabled: true}, level: error}
+log: {accesslog: {disabled: %(silent)s}, level: error}
 storage:
   filesystem: {rootdirectory: %(storage)s}
   delete: {enabled: true}
@@ -37,13 +37,15 @@ class Registry:
 
     htpasswd -- path of a bcrypt password file; tls -- paths of certificate and key;
     token -- the four settings of docker-registry's token authentication
+    access_log -- whether every request is to be a line in the file `log` of its directory
     """
 
-    def __init__(self, directory, htpasswd=None, tls=None, token=None):
+    def __init__(self, directory, htpasswd=None, tls=None, token=None, access_log=False):
         self.directory = pathlib.Path(directory)
         self.port = free_port()
         self.host = "localhost:%d" % self.port
-        config = CONFIG % {"storage": self.directory / "storage", "port": self.port}
+        config = CONFIG % {"storage": self.directory / "storage", "port": self.port,
+                           "silent": "false" if access_log else "true"}
         if tls:
             config += "  tls: {certificate: %s, key: %s}\n" % tls
         if htpasswd:
