@@ -1,0 +1,159 @@
+# Copyright: (c) 2026, the disconnected.openshift maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ready or not, the cut, and the way back: what is switched off, what is kept for later, what is refused and why.
+
+The tests of this file are chapters: each begins where the one before ended.
+"""
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+CONFIG = "config.openshift.io/v1"
+SNAPSHOT = "disconnected-openshift-snapshot"
+MANAGED = "app.kubernetes.io/managed-by=disconnected.openshift"
+STRAY = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "stray", "namespace": "shop"},
+         "spec": {"restartPolicy": "Never", "containers": [{"name": "app", "image": "quay.io/example/stray:1"}]}}
+
+
+def spec(lab, api_version, kind, name="cluster"):
+    return lab.api.resources.get(api_version=api_version, kind=kind).get(name=name).to_dict()["spec"]
+
+
+def secret(lab, name):
+    found = lab.api.resources.get(api_version="v1", kind="Secret").get(name=name, namespace="openshift-config").to_dict()
+    return {key: base64.b64decode(value).decode() for key, value in found["data"].items()}
+
+
+def auths(lab):
+    return json.loads(secret(lab, "pull-secret")[".dockerconfigjson"])["auths"]
+
+
+def connected(lab):
+    """Everything that a cut changes and a reconnect has to put back."""
+    return {
+        "hub": spec(lab, CONFIG, "OperatorHub"), "version": spec(lab, CONFIG, "ClusterVersion", "version"),
+        "image": spec(lab, CONFIG, "Image"), "samples": spec(lab, "samples.operator.openshift.io/v1", "Config"),
+        "auths": auths(lab),
+        "registries": {node: lab.node_file(node, "etc/containers/registries.conf") for node in lab.facts["nodes"]},
+    }
+
+
+def ours(lab):
+    """All objects that bear this collection's label."""
+    return [(kind, item.metadata.name) for api_version, kind in (
+        ("v1", "Secret"), ("v1", "ConfigMap"), ("v1", "Namespace"), (CONFIG, "ImageDigestMirrorSet"),
+        (CONFIG, "ImageTagMirrorSet"), ("operators.coreos.com/v1alpha1", "CatalogSource"))
+        for item in lab.api.resources.get(api_version=api_version, kind=kind).get(label_selector=MANAGED).items]
+
+
+@pytest.fixture(scope="module")
+def lab(make_lab):
+    return make_lab(nodes=3, speed=500)
+
+
+@pytest.fixture(scope="module")
+def before(lab):
+    return connected(lab)
+
+
+def test_converted_but_not_cut(lab, before):
+    run = lab.playbook("disconnected.openshift.convert", variables={"disconnected_cut": False})
+    assert run.rc == 0, run.output
+    assert "cloud.openshift.com" in auths(lab)
+    assert spec(lab, CONFIG, "ClusterVersion", "version") == before["version"]
+
+
+def test_the_snapshot_is_how_the_cluster_was(lab, before):
+    kept = secret(lab, SNAPSHOT)
+    assert json.loads(kept["clusterversion.version.json"])["spec"]["channel"] == before["version"]["channel"]
+    pools = json.loads(kept["pools.json"])
+    assert {pool: kept[file] for pool, file in pools.items()} == dict.fromkeys(
+        ("master", "worker"), before["registries"][lab.facts["nodes"][0]])
+    assert not [auth for entry in before["auths"].values() for auth in [entry["auth"]] if auth in json.dumps(kept)]
+
+
+def test_an_image_that_nobody_mirrored_refuses_the_cut(lab):
+    lab.create(STRAY)
+    writes = lab.writes
+    run = lab.playbook("disconnected.openshift.disconnect", variables={"disconnect_settle": 0})
+    assert run.rc != 0
+    assert "quay.io/example/stray:1" in " ".join(run.failures), run.output
+    assert lab.writes == writes
+
+
+def test_unless_it_is_named_as_an_exception(lab):
+    stray = {"prefix": "quay.io/example/stray", "reason": "A leftover."}
+    known = json.loads(json.dumps([{"prefix": image, "reason": "Not used."} for image in lab.facts["sqlite_catalogs"]]))
+    run = lab.playbook("disconnected.openshift.disconnect", "--check",
+                       variables={"disconnected_exceptions": [*known, stray], "disconnect_settle": 0,
+                                  "disconnect_before": run_health(lab)})
+    assert run.rc == 0, run.output
+    lab.api.resources.get(api_version="v1", kind="Pod").delete(name="stray", namespace="shop")
+
+
+def run_health(lab):
+    _run, result = lab.module("cluster_health_info", {})
+    return result["problems"]
+
+
+def test_the_cut(lab):
+    run = lab.playbook("disconnected.openshift.disconnect")
+    assert run.rc == 0, run.output
+    assert "cloud.openshift.com" not in auths(lab)
+    assert spec(lab, CONFIG, "OperatorHub")["disableAllDefaultSources"] is True
+    assert "channel" not in spec(lab, CONFIG, "ClusterVersion", "version")
+    result = run.result("or on again")
+    assert result["insights"] == "disabled"
+    assert "InsightsDisabled" in [alert["name"] for alert in result["alerts"]]
+    lab.command("cut", "internet")
+
+
+def test_again_there_is_nothing_to_do(lab):
+    writes = lab.writes
+    run = lab.playbook("disconnected.openshift.disconnect")
+    assert run.rc == 0, run.output
+    assert run.changed == 0 and lab.writes == writes
+
+
+def test_every_node_pulls_without_the_internet(lab):
+    images = [lab.facts["release_image"], *lab.facts["images"], *lab.facts["operands"]]
+    pulls = json.loads(lab.command("pull", "--all", "--json", *images))
+    assert not [pull for pull in pulls if not (pull["ok"] and pull["mirror"])]
+
+
+def test_without_a_way_out_the_mirrors_stay(lab):
+    lost = lab.facts["nodes"][-1]
+    lab.command("restore", "internet", *lab.facts["nodes"][:-1])
+    writes = lab.writes
+    run = lab.playbook("disconnected.openshift.reconnect", variables={"disconnected_egress_timeout": 0})
+    assert run.rc != 0
+    message = " ".join(run.failures)
+    assert "1 of %d nodes" % len(lab.facts["nodes"]) in message and lost in message
+    assert lab.writes == writes
+
+
+def test_reconnect_puts_everything_back_in_one_rollout(lab, before):
+    updates = {name: node["updates"] for name, node in lab.stats()["nodes"].items()}
+    lab.command("restore", "internet")
+    run = lab.playbook("disconnected.openshift.reconnect")
+    assert run.rc == 0, run.output
+    assert connected(lab) == before
+    assert ours(lab) == []
+    assert {name: node["updates"] for name, node in lab.stats()["nodes"].items()} == {
+        name: count + 1 for name, count in updates.items()}
+
+
+def test_a_cluster_that_was_converted_by_hand(lab, before):
+    by_hand = {
+        "apiVersion": "operator.openshift.io/v1alpha1", "kind": "ImageContentSourcePolicy", "metadata": {"name": "by-hand"},
+        "spec": {"repositoryDigestMirrors": [{"source": "quay.io/by-hand", "mirrors": ["mirror.example.com/by-hand"]}]}}
+    lab.create(by_hand)
+    run, _result = lab.module("machine_config_rollout", {"state": "waited"})
+    assert run.rc == 0, run.output
+    run = lab.playbook("disconnected.openshift.reconnect", variables={"disconnected_mirror_set_names": ["by-hand"]})
+    assert run.rc == 0, run.output
+    assert connected(lab) == before
