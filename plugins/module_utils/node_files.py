@@ -29,6 +29,53 @@ printf ':\\n'
 """ % tuple(path[1:] for path in (machine_config.PULL_SECRET, machine_config.REGISTRIES_CONF, CERTS_D))
 
 
+# Asks a registry from the node itself, with the node's own curl, and prints what it answered in the last two lines: the
+# HTTP status, and curl's exit code. $1 is the node's root, $2 the registry, $3 the CA to trust; without one that which
+# the node has for the registry, else the node's own trust store. A CA that is given lies in memory only, meanwhile.
+REACH_SCRIPT = """
+root=$1 registry=$2 ca=$3
+if [ -n "$ca" ]; then
+  file=$(mktemp "$root/run/mirror-ca.XXXXXX") || exit 1
+  trap 'rm -f "$file"' EXIT
+  printf '%%s\\n' "$ca" > "$file"
+  set -- --cacert "${file#"$root"}"
+elif [ -f "$root%(certs)s/$registry/ca.crt" ]; then
+  set -- --cacert "%(certs)s/$registry/ca.crt"
+else
+  set --
+fi
+chroot "$root" curl --silent --noproxy '*' --max-time %(seconds)d --write-out '\\n%%{http_code}\\n' "$@" "https://$registry/v2/"
+printf '%%d\\n' $?
+""" % {"certs": CERTS_D, "seconds": 15}
+
+# What curl's exit codes mean here.
+TROUBLES = {
+    6: "its name is not known to the node",
+    7: "nothing answers there: look at the address, the route and the firewalls",
+    28: "no answer in time: look at the route and the firewalls",
+    35: "it does not speak TLS as the node expects",
+    51: "its certificate is for another name",
+    60: "its certificate is not trusted: give the CA that signed it, and let the registry send its whole chain",
+    127: "the node has no curl",
+}
+
+
+def reach_command(registry, ca="", root="/rootfs"):
+    """The argv that asks a registry, host[:port], from a node, trusting the PEM text `ca`."""
+    return ["sh", "-c", REACH_SCRIPT, "sh", root, registry, ca]
+
+
+def why_not_reached(output):
+    """Why the registry was not reached, by what `reach_command` printed; "" when it was."""
+    lines = output.split()
+    if len(lines) < 2 or not (lines[-1].isdigit() and lines[-2].isdigit()):
+        return "the node's answer did not arrive whole"
+    status, code = int(lines[-2]), int(lines[-1])
+    if code:
+        return TROUBLES.get(code, "curl ended with exit code %d" % code)
+    return "" if status in (200, 401) else "it answers with HTTP %d, as no registry does" % status
+
+
 def command(root="/rootfs"):
     """The argv that prints a node's files."""
     return ["sh", "-c", SCRIPT, "sh", root]

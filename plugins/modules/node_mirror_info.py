@@ -55,9 +55,16 @@ options:
     description:
       - With O(registry), V(used) also asks that each node has a mirror there.
       - V(clean) asks that neither a mirror, nor a credential, nor a CA of it is left on any node.
+      - V(reachable) asks each node itself whether it reaches O(registry) and trusts its certificate, by O(ca) where that
+        is given, and compares nothing. It is the question to ask before anything depends on the registry.
     type: str
-    choices: [used, clean]
+    choices: [used, clean, reachable]
     default: used
+  ca:
+    description:
+      - With O(expect=reachable), path on the host where the module runs of the CA certificates, PEM or DER, that the nodes
+        will be given. Without it, they ask with what they trust already.
+    type: path
   images:
     description: Image references; RV(nodes) tells for each where the node would pull it from, in order.
     type: list
@@ -104,6 +111,12 @@ EXAMPLES = r"""
     nodes: [worker-0, worker-1]
     images: ["{{ release_image }}"]
   register: answer
+
+- name: Ask every node whether it reaches the mirror, before it is told to use it
+  disconnected.openshift.node_mirror_info:
+    registry: registry.example.com:5000
+    expect: reachable
+    ca: files/mirror-ca.crt
 
 - name: Prove that nothing of the mirror is left
   disconnected.openshift.node_mirror_info:
@@ -168,12 +181,15 @@ from concurrent.futures import ThreadPoolExecutor
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import (
+    certificates,
     cluster_inputs,
     dockerconfigjson,
     errors,
+    image_ref,
     machine_config,
     mirror_sets,
     node_files,
+    node_reader,
     predicates,
     registries_conf,
     rollout,
@@ -196,7 +212,8 @@ def main():
             method=dict(type="str", choices=["files", "api"], default="files"),
             expected=dict(type="list", elements="dict"),
             registry=dict(type="str"),
-            expect=dict(type="str", choices=["used", "clean"], default="used"),
+            expect=dict(type="str", choices=["used", "clean", "reachable"], default="used"),
+            ca=dict(type="path"),
             images=dict(type="list", elements="str", default=[]),
             fail=dict(type="bool", default=True),
             wait=dict(type="float", default=0),
@@ -204,10 +221,11 @@ def main():
             workers=dict(type="int", default=16),
             exec_timeout=dict(type="int", default=30),
         ),
+        required_if=[("expect", "reachable", ("registry",)), ("expect", "clean", ("registry",))],
         supports_check_mode=True,
     )
     try:
-        module.exit_json(**run(Cluster.connect(module.params), module.params,
+        module.exit_json(**(ask if module.params["expect"] == "reachable" else run)(Cluster.connect(module.params), module.params,
                                lambda *values: secrets.protect(module, *values)))
     except errors.Error as error:
         module.fail_json(**error.result())
@@ -240,6 +258,36 @@ def run(cluster, params, protect, clock=wait.SystemClock()):
     return result
 
 
+def ask(cluster, params, _protect, clock=wait.SystemClock()):
+    """The module's result when the nodes are only asked whether they reach the registry."""
+    registry = image_ref.check_mirror_registry(params["registry"])
+    ca = certificates.bundle(certificates.authorities(
+        certificates.read(params["ca"]), params["ca"], registry)) if params["ca"] else ""
+    nodes = node_reader.nodes(cluster, params["nodes"])
+
+    def look():
+        answers = node_reader.printed(cluster, nodes, node_files.reach_command(registry, ca), params["exec_timeout"],
+                                      params["workers"])
+        rows = [_reach_row(name, registry, answers[name]) for name in sorted(answers)]
+        wrong = [row for row in rows if not row["matches"]]
+        result = {"changed": False, "matches": not wrong, "nodes": rows}
+        return wait.Pending(_message(wrong, len(rows), "do not reach %s" % registry), **result) if wrong else result
+    try:
+        return wait.poll(look, params["wait"], params["poll_interval"], clock)
+    except errors.TimedOut as late:
+        if params["fail"]:
+            wrong = [row for row in late.details["nodes"] if not row["matches"]]
+            raise errors.Error(_message(wrong, len(late.details["nodes"]), "do not reach %s" % registry),
+                               **late.details) from None
+        return late.details
+
+
+def _reach_row(name, registry, answer):
+    reason = answer.message if isinstance(answer, errors.Error) else node_files.why_not_reached(answer)
+    return {"name": name, "matches": not reason, "missing": ["the way to " + registry] if reason else [], "unexpected": [],
+            "reason": reason}
+
+
 def _refresh(nodes, rows, present):
     """Put the nodes as they are now into {name: node}, and forget those that are gone, with their rows."""
     now = {node["metadata"]["name"]: node for node in present}
@@ -262,16 +310,16 @@ def _chosen(nodes, names):
     return {name: known[name] for name in names}
 
 
-def _message(wrong, total):
+def _message(wrong, total, trouble="do not have the image configuration that is asked for"):
     """What is wrong on how many nodes; those with the same trouble are told together."""
     alike = {}
     for row in wrong:
         told = ["lacks " + what for what in row["missing"][:2]] + ["still has " + what for what in row["unexpected"][:2]]
         alike.setdefault(("; ".join(told), row["reason"]), []).append(row["name"])
-    sentences = [": ".join(filter(None, (_names(names), trouble, reason)))
-                 for (trouble, reason), names in list(alike.items())[:TROUBLES_TOLD]]
-    return "%d of %d nodes do not have the image configuration that is asked for. %s." % (
-        len(wrong), total, ". ".join(sentence.rstrip(".") for sentence in sentences))
+    sentences = [": ".join(filter(None, (_names(names), told, reason)))
+                 for (told, reason), names in list(alike.items())[:TROUBLES_TOLD]]
+    return "%d of %d nodes %s. %s." % (
+        len(wrong), total, trouble, ". ".join(sentence.rstrip(".") for sentence in sentences))
 
 
 def _names(names):

@@ -127,6 +127,7 @@ def _pool_of(roles: tuple[str, ...]) -> str:
 def _nodes(frame: Frame, rendered: dict[str, dict], controller_config: str) -> None:
     """Make the nodes and their disks; `controller_config` is the revision of which the disks hold the CAs."""
     programs = nodefs.busybox(frame.settings.directory / "programs")
+    curl = nodefs.curl(frame.settings.directory / "programs")
     disks = {role: _Disk(frame, config) for role, config in rendered.items()}
     known = list(frame.content.components.values())[:50]  # a kubelet reports no more images
     images = [{"names": [image], "sizeBytes": 300_000_000} for image in known]
@@ -140,6 +141,7 @@ def _nodes(frame: Frame, rendered: dict[str, dict], controller_config: str) -> N
         disk = nodefs.prepare(
             frame.settings.node(name),
             programs,
+            more=curl,
             os_release=_os_release(frame),
             hostname=name,
             trust_bundle=disks[pool].trust_bundle,

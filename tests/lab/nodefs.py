@@ -5,18 +5,21 @@
 """A node's file system: a directory in which the files are those of a Red Hat CoreOS node, as far as anyone looks.
 
 `<node>/rootfs` is the node's /. `<node>` itself is the root that a container sees which mounts the node: at /rootfs,
-or at /host. Programs are one static busybox under its many names.
+or at /host. Programs are one static busybox under its many names, and this machine's curl.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
 from pathlib import Path
 
 BUSYBOX = Path("/bin/busybox")
 CERTIFICATES = "/etc/docker/certs.d"
 TRUST_BUNDLE = "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"
+DEBIANS_BUNDLE = "etc/ssl/certs/ca-certificates.crt"  # where a curl from Debian looks
 CURRENT_CONFIG = "/etc/machine-config-daemon/currentconfig"
 FORCE_FILE = "/run/machine-config-daemon-force"
 
@@ -91,14 +94,23 @@ class NodeFiles:
 
 
 def prepare(
-    directory: Path, programs: Path, *, os_release: str, hostname: str, trust_bundle: bytes
+    directory: Path,
+    programs: Path,
+    *,
+    more: dict[str, Path] | None = None,
+    os_release: str,
+    hostname: str,
+    trust_bundle: bytes,
 ) -> NodeFiles:
-    """Make one node's directories and the files that no MachineConfig brings. `programs` comes from `busybox`."""
+    """Make one node's directories and the files that no MachineConfig brings. `programs` comes from `busybox`, and
+    `more` from `curl`."""
     node = NodeFiles(directory)
     for name in _DIRECTORIES:
         (node.root / name).mkdir(parents=True, exist_ok=True)
     for applet in ("busybox", *_APPLETS):
         _hard_link(programs, node.root / "usr/bin" / applet)
+    for path, copy in (more or {}).items():
+        _hard_link(copy, node.root / path.lstrip("/"))
     _link(node.root / "bin", "usr/bin")
     _link(node.root / "sbin", "usr/sbin")
     _link(node.root / "var/run", "../run")
@@ -115,6 +127,8 @@ def prepare(
     )
     node.write("/etc/group", b"root:x:0:\ncore:x:1000:\n")
     node.write(TRUST_BUNDLE, trust_bundle)
+    (node.root / DEBIANS_BUNDLE).parent.mkdir(parents=True, exist_ok=True)
+    _link(node.root / DEBIANS_BUNDLE, TRUST_BUNDLE)
     return node
 
 
@@ -133,6 +147,26 @@ def busybox(directory: Path) -> Path:
     return copy
 
 
+def curl(directory: Path) -> dict[str, Path]:
+    """This machine's curl for the nodes, as they have one: {path on a node: a copy to be linked to}, its libraries too.
+
+    Empty where this machine has none: a node's command then ends as one that is not found.
+    """
+    source = shutil.which("curl")
+    if source is None:
+        return {}
+    listed = subprocess.run(["ldd", source], capture_output=True, text=True, check=True).stdout
+    libraries = re.findall(r"(?:=> )?(/\S+) \(0x", listed)
+    directory.mkdir(parents=True, exist_ok=True)
+    copies = {}
+    for path in libraries:
+        copies[path] = directory / Path(path).name
+        shutil.copy2(path, copies[path])
+    copies["/usr/bin/curl"] = directory / "curl"
+    shutil.copy2(source, copies["/usr/bin/curl"])
+    return copies
+
+
 def _is_static(program: Path) -> bool:
     """Whether an ELF file asks for no interpreter (PT_INTERP, type 3, among its program headers)."""
     with program.open("rb") as file:
@@ -147,6 +181,7 @@ def _is_static(program: Path) -> bool:
 
 def _hard_link(source: Path, target: Path) -> None:
     if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
         os.link(source, target)
 
 

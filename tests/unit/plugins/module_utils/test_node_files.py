@@ -121,3 +121,41 @@ class TestUse:
     def test_files_that_cannot_be_read_name_nothing(self):
         assert node_files.use_of("mirror.test:5000", {PULL_SECRET: b"{", REGISTRIES_CONF: b"["}) == ()
         assert node_files.use_of("mirror.test:5000", {}) == ()
+
+
+class TestReach:
+    @pytest.mark.parametrize("printed, why", [
+        ("\n401\n0\n", ""),
+        ("{}\n200\n0\n", ""),
+        ("\n000\n60\n", "certificate is not trusted"),
+        ("\n000\n6\n", "name is not known"),
+        ("\n000\n92\n", "exit code 92"),
+        ("<html>gone</html>\n404\n0\n", "HTTP 404"),
+        ("127\n", "did not arrive whole"),
+        ("", "did not arrive whole"),
+    ])
+    def test_what_curl_says(self, printed, why):
+        told = node_files.why_not_reached(printed)
+        assert why in told if why else told == ""
+
+    def test_the_ca_is_an_argument_of_its_own(self):
+        """Whatever is in it, the shell never reads it as a command."""
+        argv = node_files.reach_command("m.test:5000", "$(reboot)")
+        assert argv[-2:] == ["m.test:5000", "$(reboot)"] and "reboot" not in argv[2]
+
+    def test_the_script_ends_with_status_and_code(self, tmp_path):
+        """chroot and curl are stand-ins that show how they were called."""
+        for name, text in (("chroot", 'shift; exec "$@"'), ("curl", 'echo "$*" >&2; printf "\\n401\\n"')):
+            (tmp_path / name).write_text("#!/bin/sh\n%s\n" % text)
+            (tmp_path / name).chmod(0o755)
+        root = tmp_path / "root"
+        (root / "run").mkdir(parents=True)
+        (root / "etc/docker/certs.d/m.test:5000").mkdir(parents=True)
+        (root / "etc/docker/certs.d/m.test:5000/ca.crt").write_text("CA")
+        environment = dict(os.environ, PATH="%s:%s" % (tmp_path, os.environ["PATH"]))
+        for ca, trusted in (("PEM", "--cacert /run/mirror-ca."), ("", "--cacert /etc/docker/certs.d/m.test:5000/ca.crt")):
+            done = subprocess.run(node_files.reach_command("m.test:5000", ca, str(root)), env=environment, text=True,
+                                  capture_output=True, check=True)
+            assert node_files.why_not_reached(done.stdout) == ""
+            assert trusted in done.stderr and "https://m.test:5000/v2/" in done.stderr
+        assert list((root / "run").iterdir()) == []

@@ -366,3 +366,43 @@ class TestMain:
             cluster.put(daemon(name))
             holds(cluster, name, RIGHT)
         assert len(run(cluster, workers=16)["nodes"]) == 1003
+
+
+class TestReachable:
+    @staticmethod
+    def ask(cluster, clock=None, fail=True, **given):
+        return node_mirror_info.ask(cluster, dict(options(registry=REGISTRY, expect="reachable", fail=fail, **given), ca=None),
+                                    lambda *values: None, clock or FakeClock())
+
+    @staticmethod
+    def cluster(**answers):
+        cluster = cluster_of()
+        for name in NODES:
+            cluster.commands["machine-config-daemon-" + name, tuple(node_files.reach_command(REGISTRY))] = (
+                answers.get(name, "\n401\n0\n"))
+        return cluster
+
+    def test_all_do(self):
+        cluster = self.cluster()
+        result = self.ask(cluster)
+        assert result["matches"] and [row["name"] for row in result["nodes"]] == list(NODES)
+        assert cluster.writes == [] and sum(request[0] == "exec" for request in cluster.requests) == len(NODES)
+
+    def test_those_that_do_not_are_named_with_the_reason(self):
+        with pytest.raises(errors.Error, match="1 of 3 nodes do not reach mirror:5000. w1: .*not trusted") as failure:
+            self.ask(self.cluster(w1="\n000\n60\n"))
+        assert only(failure.value.details, "w1")["reason"].startswith("its certificate is not trusted")
+
+    def test_without_failing_and_for_some_nodes(self):
+        assert not self.ask(self.cluster(w1="\n000\n7\n"), fail=False)["matches"]
+        assert self.ask(self.cluster(w1="\n000\n7\n"), nodes=["w0"])["matches"]
+
+    def test_waits(self):
+        cluster, clock = self.cluster(w1="\n000\n7\n"), FakeClock()
+        command = ("machine-config-daemon-w1", tuple(node_files.reach_command(REGISTRY)))
+        clock.at(12, lambda: cluster.commands.update({command: "\n200\n0\n"}))
+        assert self.ask(cluster, clock, wait=60)["matches"] and clock.time == 15
+
+    def test_the_registry_must_be_one(self):
+        with pytest.raises(errors.InvalidInput, match="scheme"):
+            node_mirror_info.ask(self.cluster(), dict(options(registry="https://m"), ca=None), None)
