@@ -76,6 +76,33 @@ def test_the_snapshot_is_how_the_cluster_was(lab, before):
     assert not [auth for entry in before["auths"].values() for auth in [entry["auth"]] if auth in json.dumps(kept)]
 
 
+def policies(lab):
+    return [entry.get("mirrorSourcePolicy") for kind, field in (
+        ("ImageDigestMirrorSet", "imageDigestMirrors"), ("ImageTagMirrorSet", "imageTagMirrors"))
+        for item in lab.api.resources.get(api_version=CONFIG, kind=kind).get().to_dict()["items"]
+        for entry in item["spec"][field]]
+
+
+def test_a_rehearsal_finds_the_node_that_cannot_reach_the_mirror(lab):
+    lost, allowed = lab.facts["nodes"][-1], policies(lab)
+    lab.command("cut", "mirror", lost)
+    run = lab.playbook("disconnected.openshift.rehearse", variables={"disconnect_rehearsal_timeout": 8})
+    assert run.rc != 0
+    assert "1 of %d nodes could not pull" % len(lab.facts["nodes"]) in " ".join(run.failures) and lost in " ".join(run.failures)
+    assert policies(lab) == allowed
+    lab.command("restore", "mirror")
+
+
+def test_a_rehearsal_shows_that_every_node_pulls_from_the_mirror_alone(lab):
+    allowed = policies(lab)
+    run = lab.playbook("disconnected.openshift.rehearse")
+    assert run.rc == 0, run.output
+    pulls = run.result("own account of it")["pulls"]
+    assert {pull["node"] for pull in pulls if pull["mirror"]} == set(lab.facts["nodes"])
+    assert policies(lab) == allowed
+    assert ("Namespace", "disconnected-openshift-rehearsal") not in ours(lab)
+
+
 def test_an_image_that_nobody_mirrored_refuses_the_cut(lab):
     lab.create(STRAY)
     writes = lab.writes
