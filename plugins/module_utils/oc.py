@@ -27,9 +27,10 @@ Outcome = namedtuple("Outcome", "pushed complaints")
 
 OLDEST = (4, 14)         # the oldest release that this engine was tried with
 CHUNK_LINES = 25         # what a failure or a kill can take along at most
-# oc keeps one image's requests to a repository just within the burst of five that it allows itself; more images of the
-# same repository in one process only wait for each other, other repositories do not.
-CHUNK_OF_REPOSITORY = 2
+# Images of one repository wait for each other in one process, those of other repositories do not; but each process costs
+# a tenth of a second of computing before it does anything.
+CHUNK_OF_REPOSITORY = 4
+PROCESSES_OF_WORKER = 2  # oc spends most of its time waiting for its own limit
 TIMEOUT = 3600           # seconds for one chunk: runs that hung for hours are on record
 
 # Where systems keep their CA certificates in one file (Debian, Red Hat, SUSE, Alpine).
@@ -129,7 +130,7 @@ class Engine:
 
     def copy(self, jobs, _there, workers, display, _clock):
         """Copy the images of `jobs` and set their status to "done" or "failed"."""
-        crew = Crew(workers)
+        crew = Crew(workers * PROCESSES_OF_WORKER)
         alone = [job for job in jobs if job.rank in self._tried]
         first_time = [job for job in jobs if job.rank not in self._tried]
         # The first image brings the layers that others share: until they are there, each process would send them.

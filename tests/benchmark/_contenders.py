@@ -84,8 +84,8 @@ CONTENDERS = {
     "engine oc": (module("oc"), "oc", False),
     "oc image mirror": (oc, "oc", True),
     "oc-mirror v2": (oc_mirror, "oc-mirror", True),
-    "skopeo, one by one": (skopeo(1), "skopeo", False),
-    "skopeo, 4 at a time": (skopeo(4), "skopeo", True),
+    "skopeo": (skopeo(1), "skopeo", False),
+    "skopeo x 4": (skopeo(4), "skopeo", True),
 }
 
 

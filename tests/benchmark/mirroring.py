@@ -36,7 +36,7 @@ from lab import images
 from . import _contenders, _sets
 
 # usable: images that are on the mirror under their digest afterwards; sent, received: bytes of blobs; requests: to both
-Run = namedtuple("Run", "wall rc requests received sent usable output")
+Run = namedtuple("Run", "wall cpu rc requests received sent usable output")
 
 LINE = re.compile(r'"(?P<method>[A-Z]+) (?P<path>\S+) HTTP/1\.1" (?P<status>\d+) (?P<size>\d+)')
 ACCEPT = ", ".join(kind for form in (images.DOCKER, images.OCI) for kind in (form.manifest, form.index))
@@ -116,17 +116,19 @@ class Bench:
         with open(work.directory / "output", "w+b") as output:
             process = subprocess.Popen(command, env=work.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                                        start_new_session=True)
-            while stop_at and process.poll() is None:
+            while stop_at and not ended(process.pid):
                 if logs[1].sent(upstream.sizes) >= stop_at:
                     os.killpg(process.pid, signal.SIGKILL)
                     break
                 time.sleep(0.02)
-            rc = process.wait()
+            _pid, status, usage = os.wait4(process.pid, 0)
             wall = time.monotonic() - started
+            process.returncode = os.waitstatus_to_exitcode(status)
             output.seek(0)
             said = output.read().decode("utf-8", "replace")
         requests = sum(len(log.lines()) for log in logs)
-        result = Run(wall, rc, requests, logs[0].received(), logs[1].sent(upstream.sizes), self.usable(name, work), said)
+        cpu = usage.ru_utime + usage.ru_stime
+        result = Run(wall, cpu, process.returncode, requests, logs[0].received(), logs[1].sent(upstream.sizes), self.usable(name, work), said)
         shutil.rmtree(work.directory)
         return result
 
@@ -142,6 +144,11 @@ class Bench:
             with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(request, context=context) as response:
                 found += response.headers["Docker-Content-Digest"] == digest
         return found
+
+
+def ended(pid):
+    """Whether a child has ended; it can still be waited for."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def first_and_again(bench, name, contenders, rounds, scenarios):
@@ -217,9 +224,10 @@ def show(title, runs, upstream, count):
         last = some[-1]
         ratio = statistics.median(a.wall / b for a, b in zip(some, native)) if native else 0
         rows.append((contender, "%.2f s" % statistics.median(run.wall for run in some), "%.2f" % ratio,
+                     "%.1f s" % statistics.median(run.cpu for run in some),
                      "%.1f" % (last.requests / count), "%.2f" % (last.received / upstream.unique),
                      "%.2f" % (last.sent / upstream.unique), "%d" % last.usable))
-    table(title, ("", "wall", "to native", "requests/image", "received / unique", "sent / unique", "usable"), rows)
+    table(title, ("", "wall", "to native", "its CPU", "requests/image", "received / unique", "sent / unique", "usable"), rows)
 
 
 def table(title, head, rows):

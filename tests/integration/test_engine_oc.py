@@ -132,7 +132,7 @@ def test_images_share_processes_by_repository(here):
     orders = here.release(7) + here.catalog(8, 4)
     with here.registries() as registries:
         found = oc.chunks([transfer.Job(number, order, registries) for number, order in enumerate(orders)])
-    assert [len(chunk) for chunk in found] == [10, 2, 2, 1]
+    assert [len(chunk) for chunk in found] == [12, 3]
     assert sorted(job.rank for chunk in found for job in chunk) == list(range(15))
 
 
