@@ -31,25 +31,29 @@ FIRST_PAUSE = 2
 LOST_BLOB_CODES = ("MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN")
 
 
-def look(orders, registries, workers=8):
-    """Verdicts "present", "missing" or "failed", one for each Order, from one HEAD of each target."""
-    jobs = [Job(number, order, registries) for number, order in enumerate(orders)]
+def look(orders, registries, workers=8, targets=None):
+    """Verdicts "present", "missing" or "failed", one for each Order, from one HEAD of each target.
+
+    targets -- what images go to, by host, if not to `registries` as well
+    """
+    jobs = [Job(number, order, registries, targets) for number, order in enumerate(orders)]
     look_at(jobs, workers)
     return [job.verdict() for job in jobs]
 
 
-def mirror(orders, registries, workers=8, rounds=3, progress=None, clock=wait.SystemClock(), engine=None):
+def mirror(orders, registries, workers=8, rounds=3, progress=None, clock=wait.SystemClock(), engine=None, targets=None):
     """Verdicts "present", "done" or "failed", one for each Order.
 
     What failed in a way that may pass is tried again, after a pause, in up to `rounds` rounds.
     progress -- called with a Progress, by one thread at a time
     engine -- what brings the images that are missing, called as `copy` is; without one `copy` does it
+    targets -- what images go to, by host, if not to `registries` as well
     """
-    jobs = [Job(number, order, registries) for number, order in enumerate(orders)]
+    jobs = [Job(number, order, registries, targets) for number, order in enumerate(orders)]
     display = Display(len(jobs), progress, clock)
 
     def one_round(number):
-        for registry in registries:
+        for registry in [*registries, *(targets or ())]:
             registry.forgive()
         pending = [job for job in jobs if job.status == "unknown" or may_pass(job.error)]
         look_at(pending, workers)
@@ -93,17 +97,17 @@ def may_pass(error):
 class Job:
     """An Order on its way: where it comes from, where it goes, and what became of it so far."""
 
-    def __init__(self, rank, order, registries):
+    def __init__(self, rank, order, sources, targets=None):
         source, target = image_ref.parse(order.source), image_ref.parse(order.target)
         if not target.tag or target.digest:
             raise errors.InvalidInput("%s cannot be where an image goes: give a tag, and no digest." % order.target)
         self.rank = rank
         self.order = order
-        self.source = registries[source.registry]
+        self.source = sources[source.registry]
         self.source_path = source.path
         self.source_tag = source.tag or "latest"
         self.digest = source.digest
-        self.target = registries[target.registry]
+        self.target = (targets or sources)[target.registry]
         self.target_path = target.path
         self.target_tag = target.tag
         self.status = "unknown"

@@ -10,8 +10,8 @@ description:
   - Asks the mirror registry for every target by one request. What is there with the right digest is not touched; when
     everything is, nothing else happens.
   - Copies what is missing from registry to registry, all architectures of it, through memory and never through the
-    disk, unless O(mode) says otherwise. A layer that several images share travels once. Every digest is computed again on
-    the way.
+    disk, unless O(mode) says otherwise. A layer that several images share travels once. Every digest is computed again
+    on the way.
   - An image counts as mirrored when the mirror registry has accepted it under its digest. One that fails does not
     keep the others from being mirrored, and a run that is cut off is finished by the next one.
   - What fails in a way that may pass, such as an overloaded or unreachable registry, is tried again with growing
@@ -60,8 +60,8 @@ options:
     description:
       - V(direct) copies from registry to registry.
       - V(to_disk) copies to an archive on the disk of the host where the module runs; the mirror registry is not asked.
-        Images that are in the archive already are not read again, so that a run that was cut off is finished by the next
-        one. What the plan does not ask for is removed from the archive once everything that it asks for is there.
+        Images that are in the archive already are not read again, so that a run that was cut off is finished by the
+        next one. What the plan does not ask for is removed from the archive once everything that it asks for is there.
       - V(from_disk) copies from an archive to the mirror registry; the source registries are not asked. If an image is
         missing there, the archive is checked whole against its checksum list before anything is sent.
     type: str
@@ -77,8 +77,8 @@ options:
     type: path
   archive_size:
     description:
-      - With O(mode=to_disk), cuts the archive into directories C(part-001), C(part-002) and so on of at most this size, to be
-        carried on a medium each. V(700M) and V(25G) mean 1024 and not 1000.
+      - With O(mode=to_disk), cuts the archive into directories C(part-001), C(part-002) and so on of at most this size,
+        to be carried on a medium each. V(700M) and V(25G) mean 1024 and not 1000.
       - Leave some room for the medium's own file system.
     type: bytes
   workers:
@@ -186,7 +186,8 @@ requests:
   returned: when the registries could be asked
   type: int
 parts:
-  description: The directories of the archive, one for each medium. Without O(archive_size) it is one, the archive itself.
+  description: >-
+    The directories of the archive, one for each medium. Without O(archive_size) it is one, the archive itself.
   returned: with O(mode=to_disk)
   type: list
   elements: dict
@@ -252,8 +253,8 @@ def main():
     params = module.params
     try:
         if params["engine"] != "native" and params["mode"] != "direct":
-            raise errors.InvalidInput("The engine %s copies from registry to registry only. Use the engine native for the "
-                                      "mode %s." % (params["engine"], params["mode"]))
+            raise errors.InvalidInput("The engine %s copies from registry to registry only. Use the engine native for "
+                                      "the mode %s." % (params["engine"], params["mode"]))
         auth = registry_inputs.given_auth(module)
         with registry_inputs.connect(module, auth, patience=params["patience"]) as registries:
             if params["mode"] == "to_disk":

@@ -18,7 +18,7 @@ def run(capsys):
 
 
 def failed(name, reason):
-    return Verdict("quay.io/a/%s" % name, "mirror.example.com/a/%s:1" % name, "failed", reason)
+    return Verdict("quay.io/a/%s" % name, "mirror.example.com/a/%s:1" % name, "failed", reason)._asdict()
 
 
 @pytest.mark.parametrize("args", [{}, {"plan": [], "plan_file": "/a"}, {"plan": [{"source": "a"}]}])
@@ -48,7 +48,7 @@ def test_no_workers(run):
 
 def test_the_message_names_each_cause_once_with_its_images():
     verdicts = [failed("one", "Gone."), failed("two", "Away."), failed("three", "Gone."),
-                Verdict("quay.io/a/four", "m/a/four:1", "done", "")]
+                Verdict("quay.io/a/four", "m/a/four:1", "done", "")._asdict()]
     assert mirror_images.complaint(verdicts) == (
         "3 of 4 images are not on the mirror registry. "
         "quay.io/a/one, quay.io/a/three: Gone. quay.io/a/two: Away.")
@@ -63,5 +63,20 @@ def test_a_long_message_says_how_much_it_leaves_out():
 
 def test_a_plan_file_is_read(tmp_path):
     path = tmp_path / "plan.json"
-    path.write_text(json.dumps({"items": [{"source": "a/b:1", "target": "m/a/b:1", "kind": "image"}]}))
-    assert mirror_images.read_plan(str(path)) == [{"source": "a/b:1", "target": "m/a/b:1"}]
+    document = {"format": 1, "items": [{"source": "a/b:1", "target": "m/a/b:1", "kind": "image"}]}
+    path.write_text(json.dumps(document))
+    assert mirror_images.plan_of({"plan": None, "plan_file": str(path)}) == document
+
+
+@pytest.mark.parametrize("args,words", [
+    (dict(mode="to_disk", plan=[]), "archive"),
+    (dict(mode="from_disk"), "archive"),
+    (dict(mode="to_disk", archive="/nowhere"), "plan"),
+    (dict(mode="to_disk", archive="/nowhere", plan=[], engine="oc"), "registry to registry only"),
+    (dict(mode="to_disk", archive="/nowhere", plan=[], archive_size="much"), "archive_size"),
+    (dict(mode="from_disk", archive="/nowhere"), "There is no archive at /nowhere"),
+    (dict(mode="to_disk", archive="/dev/null/archive", plan=[]), "/dev/null/archive"),
+])
+def test_an_archive_needs_its_options(run, args, words):
+    result = run(**args)
+    assert result["failed"] and words in result["msg"]
