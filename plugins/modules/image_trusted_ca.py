@@ -46,6 +46,14 @@ options:
   ca_content:
     description: The text of the PEM certificates, instead of a file.
     type: str
+  former:
+    description:
+      - What becomes of the certificates that this module added for the registry before, and that are not given any more.
+      - V(replaced) removes them. V(kept) leaves them beside the new ones, for as long as some registry's certificate is
+        still signed by the old CA. A later run with V(replaced) ends that.
+    type: str
+    choices: [replaced, kept]
+    default: replaced
   state:
     description:
       - V(present) makes the cluster trust the certificates for the registry.
@@ -64,6 +72,12 @@ EXAMPLES = r"""
   disconnected.openshift.image_trusted_ca:
     registry: mirror.example.com:5000
     ca: files/mirror-ca.crt
+
+- name: Trust the mirror registry's next CA before its certificate is renewed
+  disconnected.openshift.image_trusted_ca:
+    registry: mirror.example.com:5000
+    ca: files/mirror-ca-2027.crt
+    former: kept
 
 - name: Trust it no longer
   disconnected.openshift.image_trusted_ca:
@@ -148,15 +162,17 @@ def certificates_in(value):
     return certificates.load(data)
 
 
-def with_ours(present, recorded, wanted):
-    """(certificates, record) after `wanted` took the place of what is recorded as ours among those present.
+def with_ours(present, recorded, wanted, former="replaced"):
+    """(certificates, record) after `wanted` took the place of what is recorded as ours among those present, or its place
+    beside that where the former is "kept".
 
     The record is the set of fingerprints that we brought: what was there already without us stays others'.
     """
     ours = {each.fingerprint for each in wanted}
     there = {each.fingerprint for each in present}
-    kept = [each for each in present if each.fingerprint in ours or each.fingerprint not in recorded]
-    return kept + [each for each in wanted if each.fingerprint not in there], recorded & ours | ours - there
+    staying = ours | recorded & there if former == "kept" else ours
+    kept = [each for each in present if each.fingerprint in staying or each.fingerprint not in recorded]
+    return kept + [each for each in wanted if each.fingerprint not in there], recorded & staying | ours - there
 
 
 @dataclass
@@ -184,7 +200,7 @@ class Plan:
         return bool(self.create or self.patch or self.image or self.delete)
 
 
-def plan_present(image, config_map, key, wanted):
+def plan_present(image, config_map, key, wanted, former="replaced"):
     """How the image configuration and the config map (None: there is none) come to trust `wanted`."""
     plan = Plan(_named(image), key)
     if config_map is None:
@@ -204,7 +220,7 @@ def plan_present(image, config_map, key, wanted):
                 "Config map %s in %s is not this collection's (it lacks the label %s=%s), and naming it as "
                 "additionalTrustedCA would make the cluster trust all it holds. Rename or delete it, or name the one to "
                 "use in image.config.openshift.io/cluster." % (OUR_CONFIG_MAP, NAMESPACE, OWNER_LABEL, OWNER))
-        _plan_change(plan, config_map, wanted)
+        _plan_change(plan, config_map, wanted, former)
     if not plan.named:
         plan.image = _name(image, {"name": plan.config_map})
     return plan
@@ -225,7 +241,7 @@ def plan_absent(image, config_map, key):
     return plan
 
 
-def _plan_change(plan, config_map, wanted):
+def _plan_change(plan, config_map, wanted, former="replaced"):
     """Fill in what is trusted before and after, and the patch between, if there is a difference."""
     record = _record(config_map)
     value = (config_map.get("data") or {}).get(plan.key)
@@ -239,7 +255,7 @@ def _plan_change(plan, config_map, wanted):
         raise errors.InvalidInput("Config map %s in %s holds under %s what no node can use. Mend or remove that key. %s"
                                   % (plan.config_map, NAMESPACE, plan.key, error.message)) from None
     recorded = record.get(plan.key, set())
-    plan.after, ours = with_ours(plan.before, recorded, wanted)
+    plan.after, ours = with_ours(plan.before, recorded, wanted, former)
     same = {each.fingerprint for each in plan.before} == {each.fingerprint for each in plan.after}
     if same and ours == recorded:
         plan.after = plan.before
@@ -279,13 +295,15 @@ def _dump(record):
     return json.dumps(kept) if kept else None
 
 
-def plan_for(cluster, key, wanted):
+def plan_for(cluster, key, wanted, former="replaced"):
     """Read and decide; `wanted` None: nothing shall be trusted through us."""
     image = cluster.get(CONFIG, "Image", "cluster")
     if image is None:
         raise errors.NotFound("The cluster has no image.config.openshift.io/cluster: it cannot be told whom to trust.")
     config_map = cluster.get("v1", "ConfigMap", _named(image) or OUR_CONFIG_MAP, NAMESPACE)
-    return plan_absent(image, config_map, key) if wanted is None else plan_present(image, config_map, key, wanted)
+    if wanted is None:
+        return plan_absent(image, config_map, key)
+    return plan_present(image, config_map, key, wanted, former)
 
 
 def carry_out(cluster, plan):
@@ -331,6 +349,7 @@ def main():
             registry=dict(required=True),
             ca=dict(type="path"),
             ca_content=dict(),
+            former=dict(choices=["replaced", "kept"], default="replaced"),
             state=dict(choices=["present", "absent"], default="present"),
         ),
         mutually_exclusive=[("ca", "ca_content")],
@@ -341,7 +360,7 @@ def main():
         key = key_of(module.params["registry"])
         wanted = read_input(module)
         cluster = Cluster.connect(module.params)
-        plan = optimistic(lambda: plan_for(cluster, key, wanted),
+        plan = optimistic(lambda: plan_for(cluster, key, wanted, module.params["former"]),
                           lambda plan: None if module.check_mode else carry_out(cluster, plan))
         for sentence in plan.warnings:
             module.warn(sentence)

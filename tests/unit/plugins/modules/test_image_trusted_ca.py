@@ -181,6 +181,22 @@ class TestPresent:
         assert run(cluster, ca_content=NEW)["changed"]
         assert data_of(cluster, "corp-cas") == {KEY: THEIRS + NEW}
 
+    def test_the_next_ca_beside_the_former_until_that_is_replaced(self, run):
+        cluster = FakeCluster(image("corp-cas"), config_map("corp-cas", {KEY: THEIRS}))
+        run(cluster)
+        assert run(cluster, ca_content=NEW, former="kept")["changed"]
+        assert data_of(cluster, "corp-cas") == {KEY: THEIRS + CA + NEW}
+        assert not run(cluster, ca_content=NEW, former="kept")["changed"]
+        assert run(cluster, ca_content=NEW)["changed"]
+        assert data_of(cluster, "corp-cas") == {KEY: THEIRS + NEW}
+
+    def test_both_go_together(self, run):
+        cluster = FakeCluster(image("corp-cas"), config_map("corp-cas", {KEY: THEIRS}))
+        run(cluster)
+        run(cluster, ca_content=NEW, former="kept")
+        run(cluster, state="absent")
+        assert data_of(cluster, "corp-cas") == {KEY: THEIRS}
+
     def test_two_registries(self, run):
         cluster = FakeCluster(image())
         run(cluster)
