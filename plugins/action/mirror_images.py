@@ -21,6 +21,8 @@ LOOK = 1  # seconds between two looks at the file
 
 class ActionModule(ActionBase):
     TRANSFERS_FILES = False
+    _supports_async = True
+    _supports_check_mode = True
 
     def run(self, tmp=None, task_vars=None):
         super().run(tmp, task_vars)
