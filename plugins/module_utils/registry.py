@@ -122,13 +122,21 @@ class Registry:
         self._authentication.header(self._credentials(repository), (scope(repository, actions),))
 
     def digest(self, repository, reference):
-        """The digest of the manifest at a tag or digest by HEAD, or None if there is none."""
+        """The digest of the manifest at a tag or digest by HEAD, or None if there is none.
+
+        A registry that does not take HEAD is asked by GET.
+        """
         action = ("read", "manifest %s" % reference)
         response = self._try_again("HEAD", self._url(repository, "manifests/%s" % reference), repository,
                                    (scope(repository),), action, {"Accept": ACCEPT})
         response.drain()
         if response.status == 404:
             return None
+        if response.status in (405, 501):
+            try:
+                return self.manifest(repository, reference).digest
+            except errors.NotFound:
+                return None
         self._expect(response, (200,), repository, action)
         digest = response.headers.get("Docker-Content-Digest", "")
         return digest if DIGEST.match(digest) else self.manifest(repository, reference).digest

@@ -136,7 +136,12 @@ def look_at_one(_task, job):
         job.digest = job.source.digest(job.source_path, job.source_tag)
         if job.digest is None:
             raise errors.NotFound("%s does not exist." % job.order.source, registry=job.source.host)
-    there = job.target.digest(job.target_path, job.target_tag)
+    try:
+        there = job.target.digest(job.target_path, job.target_tag)
+    except errors.Unauthorized as error:
+        if error.details.get("status") != 403:
+            raise
+        there = None  # so some registries speak of a repository that nobody has pushed to yet; pushing tells the truth
     job.end("present" if there == job.digest else "missing")
 
 

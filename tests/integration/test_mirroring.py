@@ -280,6 +280,22 @@ def test_redirected_blobs_take_no_credentials_along(tmp_path):
         assert any(request.authorization for request in here.source.requests)
 
 
+def test_a_registry_that_takes_no_head(here):
+    orders = here.release(3)
+    here.target.inject(proxy.status(405, "UNSUPPORTED"), "HEAD", "/manifests/")
+    assert [statuses(here.run(orders)[0]) for _run in range(2)] == [{"done": 3}, {"present": 3}]
+
+
+def test_a_repository_that_nobody_has_pushed_to_may_be_forbidden_to_look_at(here):
+    orders = here.release(3)
+    here.target.inject(proxy.status(403, "DENIED"), "HEAD", "/manifests/", times=3)
+    assert statuses(here.run(orders)[0]) == {"done": 3}
+    here.target.inject(proxy.status(403, "DENIED"), "HEAD|POST", "/v2/other/")
+    moved = [order._replace(target=order.target.replace("/ocp/", "/other/")) for order in orders]
+    verdicts = here.run(moved)[0]
+    assert statuses(verdicts) == {"failed": 3} and "no right to" in verdicts[0].reason
+
+
 def test_a_manifest_whose_blob_was_lost_is_brought_again(here):
     here.target.inject(proxy.status(400, "MANIFEST_BLOB_UNKNOWN"), "PUT", "/manifests/", times=1)
     assert statuses(here.run(here.release(2))[0]) == {"done": 2}
