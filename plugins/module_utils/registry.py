@@ -168,6 +168,13 @@ class Registry:
         """A Blob to be read as a stream."""
         return Blob(self, repository, descriptor)
 
+    def has_blob(self, repository, digest):
+        """Whether the repository holds a blob already; False also where the registry does not tell."""
+        response = self._try_again("HEAD", self._url(repository, "blobs/%s" % digest), repository, (scope(repository),),
+                                   ("read", "blob %s" % digest))
+        response.drain()
+        return response.status == 200
+
     def open_blob(self, repository, digest, offset=0):
         """The Response of a blob's GET from byte `offset` on, for Blob."""
         action = ("read", "blob %s" % digest)

@@ -184,6 +184,11 @@ class Copying:
 
     def blob(self, task, job, descriptor):
         key = (job.target.host, descriptor.digest)
+        # One question to the repository itself may spare the survey of all others.
+        if self._survey_is_due(key, descriptor.size) and job.target.has_blob(job.target_path, descriptor.digest):
+            with self._lock:
+                self._places[key].add(job.target_path)
+            return
         while True:
             with self._lock:
                 places = self._places[key]
@@ -245,10 +250,18 @@ class Copying:
 
     def _survey(self, rank, host, size):
         """The tasks of the survey of `host`, started when a blob of `size` bytes is worth it."""
-        there = self._there[host]
-        if host not in self._surveys and there and size > SURVEY_COST * len(there):
-            self._surveys[host] = [self._crew.start(rank, self.survey, job) for job in there]
+        if self._is_worth_a_survey(host, size):
+            self._surveys[host] = [self._crew.start(rank, self.survey, job) for job in self._there[host]]
         return self._surveys.get(host, [])
+
+    def _is_worth_a_survey(self, host, size):
+        there = self._there[host]
+        return host not in self._surveys and bool(there) and size > SURVEY_COST * len(there)
+
+    def _survey_is_due(self, key, size):
+        """True if nobody knows where a blob of `size` bytes is, and a survey would be begun to find out."""
+        with self._lock:
+            return not self._places[key] and key not in self._carriers and self._is_worth_a_survey(key[0], size)
 
     def _bring(self, job, descriptor, mount_from):
         """Have the target mount a blob, or send it.

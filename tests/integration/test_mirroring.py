@@ -77,6 +77,17 @@ def test_looking_reads_no_content(here):
     assert here.source.count() == 0
 
 
+def test_a_lost_tag_costs_no_look_at_all_other_images(here):
+    orders = here.release(12)
+    here.run(orders[:11])
+    here.forget()
+    assert statuses(here.run([orders[11]._replace(target=orders[11].target + "-again")] + orders[:11])[0]) == {
+        "done": 1, "present": 11}
+    # 12 looks; per layer a question, or the upload's two steps; the manifest; and no manifest of the others
+    assert here.target.count("GET", "/manifests/") == 0
+    assert here.target.count() <= 12 + 3 + 3 * 2 + 1
+
+
 def test_a_tag_that_points_elsewhere_is_moved(here):
     orders = here.release(2)
     here.run(orders[:1])
