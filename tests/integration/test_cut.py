@@ -8,6 +8,7 @@ The tests of this file are chapters: each begins where the one before ended.
 from __future__ import annotations
 
 import base64
+import datetime
 import json
 
 import pytest
@@ -127,7 +128,13 @@ def run_health(lab):
     return result["problems"]
 
 
-def test_the_cut(lab):
+@pytest.fixture(scope="module")
+def moments():
+    """When what happened, in UTC."""
+    return {}
+
+
+def test_the_cut(lab, moments):
     run = lab.playbook("disconnected.openshift.disconnect")
     assert run.rc == 0, run.output
     assert "cloud.openshift.com" not in auths(lab)
@@ -137,6 +144,7 @@ def test_the_cut(lab):
     assert result["insights"] == "disabled"
     assert "InsightsDisabled" in [alert["name"] for alert in result["alerts"]]
     lab.command("cut", "internet")
+    moments["cut"] = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def test_again_there_is_nothing_to_do(lab):
@@ -146,10 +154,21 @@ def test_again_there_is_nothing_to_do(lab):
     assert run.changed == 0 and lab.writes == writes
 
 
-def test_every_node_pulls_without_the_internet(lab):
+def test_every_node_pulls_without_the_internet(lab, moments):
     images = [lab.facts["release_image"], *lab.facts["images"], *lab.facts["operands"]]
     pulls = json.loads(lab.command("pull", "--all", "--json", *images))
     assert not [pull for pull in pulls if not (pull["ok"] and pull["mirror"])]
+    run = lab.playbook("disconnected.openshift.verify", variables={"disconnected_since": moments["cut"], "verify_settle": 0})
+    assert "asked no source" in str(run.result("Name the images for which a source was asked")), run.output
+
+
+def test_what_fell_back_to_its_source_is_named(lab, moments):
+    lost = lab.facts["nodes"][0]
+    lab.command("cut", "mirror", lost)
+    lab.command("pull", lost, lab.facts["images"][0], check=False)
+    lab.command("restore", "mirror")
+    run = lab.playbook("disconnected.openshift.verify", variables={"disconnected_since": moments["cut"]})
+    assert run.rc != 0 and lab.facts["images"][0] in " ".join(run.failures), run.output
 
 
 def test_without_a_way_out_the_mirrors_stay(lab):
