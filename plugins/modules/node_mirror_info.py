@@ -225,8 +225,9 @@ def main():
         supports_check_mode=True,
     )
     try:
-        module.exit_json(**(ask if module.params["expect"] == "reachable" else run)(Cluster.connect(module.params), module.params,
-                               lambda *values: secrets.protect(module, *values)))
+        look = ask if module.params["expect"] == "reachable" else run
+        module.exit_json(**look(Cluster.connect(module.params), module.params,
+                                lambda *values: secrets.protect(module, *values)))
     except errors.Error as error:
         module.fail_json(**error.result())
 
