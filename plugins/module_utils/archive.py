@@ -285,7 +285,7 @@ class Writer:
         if not complete:
             sizes.update({digest: found.size for digest, found in sorted(self._found.items()) if digest not in sizes})
         lists = {LAYOUT: archive_layout.LAYOUT_TEXT, INDEX: archive_layout.write_index(index),
-                 PLAN: archive_layout.write_plan(self._document)}
+                 PLAN: archive_layout.encode(self._document)}
         places = dict.fromkeys(sizes, "")
         if self._part_size is not None:
             described = sum(archive_layout.occupied(len(raw)) for raw in lists.values())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+import shutil
 import tarfile
 import zlib
 
@@ -38,22 +39,25 @@ class Image:
         return (self.configuration.get("config") or {}).get("Labels") or {}
 
     def read(self, paths):
-        """{path: bytes} of those of `paths` (relative to the root) that exist.
-
-        Stops at the layer that has the last one.
-        """
-        wanted = set(paths)
+        """{path: bytes} of those of `paths` (relative to the root) that exist."""
         found = {}
 
         def take(path, stream):
             found[path] = stream.read()
 
-        seen = Seen()
-        for layer in reversed(self.manifest.layers):
-            if wanted <= seen.settled(wanted):
-                break
-            self._read_layer(layer, seen, wanted.__contains__, take)
+        self._visit(set(paths), take)
         return found
+
+    def extract(self, path, file):
+        """Write the bytes of the file at `path` (relative to the root) to an open file; False if it does not exist."""
+        found = []
+
+        def take(_path, stream):
+            shutil.copyfileobj(stream, file, BUFFER)
+            found.append(path)
+
+        self._visit({path}, take)
+        return bool(found)
 
     def walk(self, directory, visit):
         """Call visit(path, stream) for every file below `directory`, in no order; `stream` is valid only meanwhile."""
@@ -61,6 +65,14 @@ class Image:
         seen = Seen()
         for layer in reversed(self.manifest.layers):
             self._read_layer(layer, seen, lambda path: path.startswith(prefix), visit)
+
+    def _visit(self, wanted, visit):
+        """Call visit(path, stream) for those of the `wanted` paths that exist; stops at the layer with the last one."""
+        seen = Seen()
+        for layer in reversed(self.manifest.layers):
+            if wanted <= seen.settled(wanted):
+                break
+            self._read_layer(layer, seen, wanted.__contains__, visit)
 
     def _read_layer(self, layer, seen, wanted, visit):
         blob = self.registry.blob(self.repository, layer)

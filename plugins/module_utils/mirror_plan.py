@@ -175,6 +175,27 @@ def object_name(text):
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
+def rebased(plan, registry):
+    """The plan with its targets on another mirror registry."""
+    return [item._replace(target="%s/%s" % (registry, item.target.partition("/")[2])) for item in plan]
+
+
+def lacking(plan, kind, references):
+    """Those of `references` (ImageRefs of releases, catalogs or images) that a plan has no Item for."""
+    return [reference for reference in references
+            if not any(item.kind == kind and answers(item, reference) for item in plan)]
+
+
+def answers(item, reference):
+    """True if an Item is what a reference names; a release is also known by the tag that it has on the mirror."""
+    source, tag = image_ref.parse(item.source), reference.tag or "latest"
+    if reference.digest:
+        return source.digest == reference.digest
+    if item.kind == "release" and image_ref.parse(item.target).tag == tag:
+        return True
+    return source.repository == reference.repository and item.source_tag == tag
+
+
 def repositories(plan):
     """The repositories of the mirror that the plan fills, as paths, sorted."""
     return sorted({image_ref.parse(item.target).path for item in plan})

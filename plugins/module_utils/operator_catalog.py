@@ -1,13 +1,14 @@
 # Copyright: (c) 2026, the disconnected.openshift maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""File-based Operator catalogs: packages, channels, bundles and the images that they need.
+"""Operator catalogs: packages, channels, bundles, the images that they need, and a choice of them.
 
-A catalog is a directory of JSON or YAML documents, any number in a file. JSON is read with the standard library, one
-document at a time; YAML needs PyYAML. Of each document only what is named here is kept.
+A file-based catalog is a directory of JSON or YAML documents, any number in a file. JSON is read with the standard
+library, one document at a time; YAML needs PyYAML. Of each document only what is named here is kept.
 """
 from __future__ import annotations
 
+import difflib
 import json
 import posixpath
 import re
@@ -27,25 +28,101 @@ IGNORE_FILE = ".indexignore"
 READ_SIZE = 1 << 20
 LARGEST_DOCUMENT = 64 << 20
 
-# A document's essence. images: references that it names, its own first; entries: the bundles of a channel.
-Entry = namedtuple("Entry", "schema package name images default_channel entries")
-# channels: {name: [bundle names]}
-Package = namedtuple("Package", "name default_channel channels")
+# A document's essence. images: references that it names, its own first; entries: the bundles of a channel; replaced:
+# those of them that another one of the channel takes the place of.
+Entry = namedtuple("Entry", "schema package name images default_channel entries replaced")
+# channels: {name: [bundle names]}; heads: {channel: [names of its newest bundle]}
+Package = namedtuple("Package", "name default_channel channels heads")
 # images: the bundle image, then what it runs
 Bundle = namedtuple("Bundle", "name package images")
 # packages: {name: Package}; bundles: {name: Bundle}; images: every reference of the catalog, sorted
 Catalog = namedtuple("Catalog", "packages bundles images")
+# What of a catalog is wanted. index: the index image; packages: [Pick], or [] for all that it has.
+Choice = namedtuple("Choice", "index packages")
+# channels: their names, or [] for all of the package; heads_only: only the newest bundle of each.
+Pick = namedtuple("Pick", "name channels heads_only")
 
 
 def directory(labels, reference):
     """Where in a catalog image with these labels its documents are. Raises InvalidInput if it is no such image."""
     if labels.get(CONFIGS_LABEL):
         return labels[CONFIGS_LABEL]
-    if labels.get(DATABASE_LABEL):
-        raise errors.InvalidInput("%s is an Operator catalog in the SQLite form that was given up in OpenShift 4.11. "
-                                  "Give the file-based catalog of the cluster's version." % reference)
     raise errors.InvalidInput("%s is not an Operator catalog: it has no label %s. Give an index image such as "
                               "registry.redhat.io/redhat/redhat-operator-index:v4.16." % (reference, CONFIGS_LABEL))
+
+
+def database(labels):
+    """Where in a catalog image with these labels its SQLite database is; None if it is no such image."""
+    return None if labels.get(CONFIGS_LABEL) else labels.get(DATABASE_LABEL)
+
+
+def choice(entry):
+    """The Choice that a user's entry for a catalog says: the index image alone, or {index, packages}.
+
+    Raises InvalidInput naming what is wrong with it.
+    """
+    if isinstance(entry, str):
+        return Choice(entry, [])
+    entry = table(entry, {"index": str, "packages": list}, "index", "A catalog")
+    return Choice(entry["index"], [pick(each, entry["index"]) for each in entry.get("packages") or []])
+
+
+def pick(entry, index):
+    """The Pick that a user's entry for a package says: its name alone, or {name, channels, heads_only}."""
+    if isinstance(entry, str):
+        return Pick(entry, [], False)
+    owner = "A package of %s" % index
+    entry = table(entry, {"name": str, "channels": list, "heads_only": bool}, "name", owner)
+    channels = entry.get("channels") or []
+    if not all(isinstance(channel, str) for channel in channels):
+        raise errors.InvalidInput("%s: the channels of %s must be names. Quote those that look like numbers."
+                                  % (index, entry["name"]))
+    return Pick(entry["name"], channels, entry.get("heads_only") or False)
+
+
+def table(entry, types, required, owner):
+    """`entry`, once it is a dict that has the key `required` and no other than those of `types`, {key: type}."""
+    if not isinstance(entry, dict):
+        raise errors.InvalidInput("%s is given by its name or as a dictionary with %s." % (owner, ", ".join(types)))
+    for key, value in entry.items():
+        if key not in types:
+            raise errors.InvalidInput("%s has no option %s. %s" % (owner, key, near(key, types)))
+        if value is not None and not isinstance(value, types[key]):
+            raise errors.InvalidInput("%s: %s must be a %s." % (owner, key, types[key].__name__))
+    if not entry.get(required):
+        raise errors.InvalidInput("%s lacks its %s." % (owner, required))
+    return entry
+
+
+def chosen(catalog, picks, reference):
+    """The images of what is picked of a Catalog, sorted; all of them without picks.
+
+    Raises InvalidInput for what the catalog does not have, naming what is near.
+    """
+    if not picks:
+        return catalog.images
+    images = set()
+    for wanted in picks:
+        package = catalog.packages.get(wanted.name)
+        if package is None:
+            raise errors.InvalidInput("%s has no package %s. %s"
+                                      % (reference, wanted.name, near(wanted.name, catalog.packages)))
+        for channel in wanted.channels or package.channels:
+            if channel not in package.channels:
+                raise errors.InvalidInput("%s: the package %s has no channel %s. %s"
+                                          % (reference, wanted.name, channel, near(channel, package.channels)))
+            for name in (package.heads if wanted.heads_only else package.channels)[channel]:
+                if name not in catalog.bundles:
+                    raise errors.InvalidInput("%s: the channel %s of %s names the bundle %s, which the catalog lacks."
+                                              % (reference, channel, wanted.name, name))
+                images.update(catalog.bundles[name].images)
+    return sorted(images)
+
+
+def near(name, names):
+    """A sentence with those of `names` that are like `name`, or with the first ones if none is."""
+    alike = difflib.get_close_matches(name, list(names), 3) or sorted(names)[:5]
+    return "There is: %s." % ", ".join(alike) if alike else "There is none."
 
 
 class Reader:
@@ -85,12 +162,13 @@ class Reader:
 
 def summary(entries):
     """The Catalog that entries add up to."""
-    packages = {entry.name: Package(entry.name, entry.default_channel, {})
+    packages = {entry.name: Package(entry.name, entry.default_channel, {}, {})
                 for entry in entries if entry.schema == PACKAGE}
     bundles = {}
     for entry in entries:
         if entry.schema == CHANNEL and entry.package in packages:
             packages[entry.package].channels[entry.name] = entry.entries
+            packages[entry.package].heads[entry.name] = [name for name in entry.entries if name not in entry.replaced]
         elif entry.schema == BUNDLE:
             bundles[entry.name] = Bundle(entry.name, entry.package, entry.images)
     return Catalog(packages, bundles, sorted({image for entry in entries for image in entry.images}))
@@ -102,9 +180,10 @@ def essence(document):
         raise errors.InvalidInput("a document is not an object.")
     schema = document.get("schema")
     images = [document.get("image"), *(image.get("image") for image in document.get("relatedImages") or [])]
-    entries = [entry.get("name") for entry in document.get("entries") or []] if schema == CHANNEL else []
+    entries = document.get("entries") or [] if schema == CHANNEL else []
+    replaced = {name for entry in entries for name in [entry.get("replaces"), *(entry.get("skips") or [])] if name}
     return Entry(schema, document.get("package"), document.get("name"), [image for image in images if image],
-                 document.get("defaultChannel"), entries)
+                 document.get("defaultChannel"), [entry.get("name") for entry in entries], replaced)
 
 
 def documents(stream):

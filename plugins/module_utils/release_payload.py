@@ -4,6 +4,7 @@
 """What an OpenShift release image says of itself: its version, its architecture and its components."""
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections import namedtuple
@@ -73,6 +74,19 @@ def load(raw, path, reference):
     if not isinstance(document, dict):
         raise errors.InvalidInput("%s: its /%s is not a JSON object." % (reference, path))
     return document
+
+
+def signature_config_map(digest, signatures):
+    """The ConfigMap from which a cluster takes the signatures (bytes) of the release image with this digest."""
+    name = digest.replace(":", "-")
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": "openshift-config-managed",
+                     "labels": {"release.openshift.io/verification-signatures": ""}},
+        "binaryData": {"%s-%d" % (name, number): base64.b64encode(signature).decode("ascii")
+                       for number, signature in enumerate(signatures, 1)},
+    }
 
 
 def signature_tag(digest):

@@ -11,7 +11,8 @@ description:
     with its source by digest, and its repository and tag on the mirror registry. Nothing is copied.
   - Repositories and tags on the mirror are those that C(oc adm release mirror) and C(oc adm catalog mirror) choose,
     so that what these commands have mirrored counts as present.
-  - Includes the Sigstore signature of a release image, if it has one, which clusters from 4.21 on want to see.
+  - Includes the Sigstore signature of a release image, if it has one, which clusters from 4.21 on want to see, and
+    returns the ConfigMap with the signatures that the cluster verifies before an update.
   - Returns with it what the cluster must be told, as rules for M(disconnected.openshift.image_mirror_sets), and the
     catalog sources that the catalogs become.
 author:
@@ -33,6 +34,7 @@ options:
   release_images:
     description: >-
       Release images, by digest or tag, such as V(quay.io/openshift-release-dev/ocp-release:4.16.30-x86_64).
+      Several are for updates.
     type: list
     elements: str
     default: []
@@ -43,11 +45,17 @@ options:
   catalogs:
     description:
       - Index images of Operator catalogs, such as V(registry.redhat.io/redhat/redhat-operator-index:v4.16).
+      - Each is the name of an index image, or a dictionary with C(index), its name, and C(packages), what to take of it.
+        Each package is its name, or a dictionary with C(name), C(channels) (a list of names; all of them if it is
+        left out) and C(heads_only) (V(true) for only the newest version in each channel).
+      - Packages that a picked one depends on have to be picked as well. The index image itself stays whole, and the
+        cluster still shows what was not picked.
       - The catalog is read from the linux/amd64 image of the index; the index and all that it names are planned for
         every architecture that they have.
-      - File-based catalogs are read. Those that hold YAML need PyYAML on the host where the module runs.
+      - File-based catalogs are read, and SQLite ones. Those that hold YAML need PyYAML on the host where the module
+        runs.
     type: list
-    elements: str
+    elements: raw
     default: []
   catalog_namespace:
     description: Namespace on the mirror for the images of catalogs.
@@ -59,6 +67,22 @@ options:
     type: list
     elements: str
     default: []
+  signature_stores:
+    description:
+      - Addresses of the stores to look for the signatures of releases in. The first one that has any is taken.
+      - A store that cannot be reached causes a warning and no failure. With an empty list none is asked.
+    type: list
+    elements: str
+    default:
+      - https://mirror.openshift.com/pub/openshift-v4/signatures/openshift/release
+      - https://storage.googleapis.com/openshift-release/official/signatures/openshift/release
+  archive:
+    description:
+      - An archive that M(disconnected.openshift.mirror_images) wrote, on the host where the module runs. The plan is
+        then taken from it, for O(registry), and no other registry is asked.
+      - The archive must hold what O(release_images), O(catalogs) and O(images) name. It may hold more, which is then in
+        the plan as well.
+    type: path
   dest:
     description:
       - Path of a file to write the plan to, as JSON, for O(disconnected.openshift.mirror_images#module:plan_file).
@@ -81,7 +105,13 @@ EXAMPLES = r"""
     release_images:
       - quay.io/openshift-release-dev/ocp-release:4.16.30-x86_64
     catalogs:
-      - registry.redhat.io/redhat/redhat-operator-index:v4.16
+      - registry.redhat.io/redhat/certified-operator-index:v4.16
+      - index: registry.redhat.io/redhat/redhat-operator-index:v4.16
+        packages:
+          - web-terminal
+          - name: quay-operator
+            channels: [stable-3.11]
+            heads_only: true
     images:
       - quay.io/example/shop:1.4
     auth_file: ~/.config/disconnected.openshift/auth.json
@@ -151,6 +181,13 @@ catalog_sources:
     source:
       description: The index image as it was asked for.
       type: str
+signature_config_maps:
+  description: >-
+    The ConfigMaps of the namespace C(openshift-config-managed) with the releases' signatures, as far as the stores have
+    them.
+  returned: success
+  type: list
+  elements: dict
 repositories:
   description: The repositories on the mirror that the plan fills, as paths without the registry.
   returned: success
@@ -177,17 +214,20 @@ unresolved:
       type: str
 """
 
-import json
 import os
 import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import (
-    errors, image_files, image_ref, mirror_plan, operator_catalog, registry_inputs, release_payload, transfer,
+    archive_layout, archive_reader, catalog_database, errors, image_files, image_ref, mirror_plan, operator_catalog,
+    registry_inputs, release_payload, signature_store, transfer,
 )
 
-FORMAT = 1
+STORES = [
+    "https://mirror.openshift.com/pub/openshift-v4/signatures/openshift/release",
+    "https://storage.googleapis.com/openshift-release/official/signatures/openshift/release",
+]
 
 
 def main():
@@ -197,9 +237,11 @@ def main():
             registry=dict(required=True),
             release_images=dict(type="list", elements="str", default=[]),
             release_repository=dict(default="ocp/release"),
-            catalogs=dict(type="list", elements="str", default=[]),
+            catalogs=dict(type="list", elements="raw", default=[]),
             catalog_namespace=dict(default="olm"),
             images=dict(type="list", elements="str", default=[]),
+            signature_stores=dict(type="list", elements="str", default=STORES),
+            archive=dict(type="path"),
             dest=dict(type="path"),
             workers=dict(type="int", default=8),
         ),
@@ -222,27 +264,28 @@ class Planner:
         self._params = module.params
         self._registries = registries
         self._releases = [image_ref.parse(text) for text in self._params["release_images"]]
-        self._catalogs = [image_ref.parse(text) for text in self._params["catalogs"]]
+        self._choices = [operator_catalog.choice(entry) for entry in self._params["catalogs"]]
+        self._catalogs = [image_ref.parse(choice.index) for choice in self._choices]
         self._images = [image_ref.parse(text) for text in self._params["images"]]
 
     def result(self):
-        inputs = self._inputs()
         before = read_plan(self._params["dest"])
-        wishes = wishes_of(before) if before and before["inputs"] == inputs else self._read()
-        digests, reasons = transfer.digests(
-            sorted({str(wish.reference) for wish in wishes if not wish.reference.digest}), self._registries,
-            self._params["workers"])
-        plan = mirror_plan.items(wishes, digests)
-        unresolved = [dict(source=item.source, target=item.target, reason=reasons[item.source])
+        if self._params["archive"] is None:
+            document, reasons = self._plan(before)
+        else:
+            document, reasons = self._archived(), {}
+        plan = [mirror_plan.Item(**item) for item in document["items"]]
+        unresolved = [dict(source=item.source, target=item.target,
+                           reason=reasons.get(item.source, "The archive does not hold %s." % item.source))
                       for item in mirror_plan.unresolved(plan)]
         for each in unresolved:
             self._module.warn("Not found yet, and tried again when mirroring: %s" % each["reason"])
-        document = {"format": FORMAT, "inputs": inputs, "items": [item._asdict() for item in plan]}
         result = dict(
             changed=self._params["dest"] is not None and document != before,
             plan=document["items"],
             mirrors=mirror_plan.mirror_rules(plan),
             catalog_sources=mirror_plan.catalog_sources(plan),
+            signature_config_maps=document["signature_config_maps"],
             repositories=mirror_plan.repositories(plan),
             totals=mirror_plan.totals(plan),
             unresolved=unresolved,
@@ -254,6 +297,38 @@ class Planner:
                 write_plan(self._module, self._params["dest"], document)
         return result
 
+    def _plan(self, before):
+        """(the document of a plan file, {reference: why its tag could not be looked up})."""
+        inputs = self._inputs()
+        kept = before if before and before["inputs"] == inputs else None
+        wishes = wishes_of(kept) if kept else self._read()
+        digests, reasons = transfer.digests(
+            sorted({str(wish.reference) for wish in wishes if not wish.reference.digest}), self._registries,
+            self._params["workers"])
+        items = mirror_plan.items(wishes, digests)
+        signatures = kept and kept["signature_config_maps"] or self._signatures(items)
+        return {"format": archive_layout.PLAN_FORMAT, "inputs": inputs, "items": [item._asdict() for item in items],
+                "signature_config_maps": signatures}, reasons
+
+    def _archived(self):
+        """The document of the plan in the archive, for this mirror registry."""
+        path = self._params["archive"]
+        document = archive_reader.Reader(path).plan()
+        plan = [mirror_plan.Item(*[item.get(field) or "" for field in mirror_plan.Item._fields])
+                for item in document["items"]]
+        for kind, wanted in (("release", self._releases), ("catalog", self._catalogs), ("image", self._images)):
+            lacking = mirror_plan.lacking(plan, kind, wanted)
+            if lacking:
+                held = sorted({item.source if item.kind == "image" else item.target.partition("/")[2]
+                               for item in plan if item.kind == kind})
+                raise errors.InvalidInput(
+                    "The archive %s is another one than was asked for: it has no %s %s. It has: %s."
+                    % (path, kind, lacking[0], ", ".join(held[:10]) or "none"))
+        items = mirror_plan.rebased(plan, self._params["registry"])
+        return {"format": archive_layout.PLAN_FORMAT, "inputs": document.get("inputs"),
+                "items": [item._asdict() for item in items],
+                "signature_config_maps": document.get("signature_config_maps", [])}
+
     def _inputs(self):
         """What the plan is made from, exactly: if it is the same again, so is the plan but for tags that have moved."""
         return {
@@ -261,7 +336,8 @@ class Planner:
             "release_repository": self._params["release_repository"],
             "catalog_namespace": self._params["catalog_namespace"],
             "releases": [self._pinned(image) for image in self._releases],
-            "catalogs": [self._pinned(image) for image in self._catalogs],
+            "catalogs": [dict(index=self._pinned(image), packages=[list(pick) for pick in choice.packages])
+                         for image, choice in zip(self._catalogs, self._choices)],
             "images": [str(image) for image in self._images],
         }
 
@@ -276,8 +352,8 @@ class Planner:
         wishes = []
         for image in self._releases:
             wishes += self._release(image)
-        for image in self._catalogs:
-            wishes += self._catalog(image)
+        for image, choice in zip(self._catalogs, self._choices):
+            wishes += self._catalog(image, choice.packages)
         return wishes + [mirror_plan.image_wish(image, self._params["registry"]) for image in self._images]
 
     def _release(self, reference):
@@ -292,27 +368,57 @@ class Planner:
             wishes.append(mirror_plan.signature_wish(pinned, *place))
         return wishes
 
-    def _catalog(self, reference):
+    def _catalog(self, reference, picks):
         registry = self._registries[reference.registry]
         image, _top = image_files.open_image(registry, reference.path, reference.digest or reference.tag or "latest")
-        directory = operator_catalog.directory(image.labels, str(reference))
-        reader = operator_catalog.Reader(directory, str(reference))
-        image.walk(directory, reader.take)
-        wishes, problems = mirror_plan.catalog_wishes(reference, reader.catalog().images, self._params["registry"],
+        database = operator_catalog.database(image.labels)
+        catalog = self._database(image, database, reference) if database else self._files(image, reference)
+        images = operator_catalog.chosen(catalog, picks, str(reference))
+        wishes, problems = mirror_plan.catalog_wishes(reference, images, self._params["registry"],
                                                       self._params["catalog_namespace"])
         for problem in problems:
             self._module.warn(problem)
         return wishes
 
+    @staticmethod
+    def _files(image, reference):
+        """The Catalog of a file-based index image."""
+        directory = operator_catalog.directory(image.labels, str(reference))
+        reader = operator_catalog.Reader(directory, str(reference))
+        image.walk(directory, reader.take)
+        return reader.catalog()
+
+    def _database(self, image, path, reference):
+        """The Catalog of an index image with an SQLite database."""
+        with tempfile.NamedTemporaryFile(dir=self._module.tmpdir) as file:
+            if not image.extract(path.strip("/"), file):
+                raise errors.InvalidInput("%s is labelled as a SQLite catalog, but has no file %s." % (reference, path))
+            file.flush()
+            return catalog_database.read(file.name, str(reference))
+
+    def _signatures(self, items):
+        """The ConfigMaps with what the stores have for the plan's releases."""
+        found = []
+        releases = [image_ref.parse(item.source) for item in items if item.kind == "release"]
+        with signature_store.SignatureStores(self._params["signature_stores"], self._params["ca_files"],
+                                             self._params["ca_content"]) as stores:
+            for release in releases:
+                signatures, problems = stores.signatures(release.digest)
+                for problem in problems:
+                    self._module.warn("No signature of %s was read: %s" % (release, problem))
+                if signatures:
+                    found.append(release_payload.signature_config_map(release.digest, signatures))
+        return found
+
 
 def read_plan(path):
-    """The document in a plan file, or None if there is none of this format."""
+    """The document in a plan file, or None if there is none that this module wrote."""
     try:
-        with open(path or "", encoding="utf-8") as file:
-            document = json.load(file)
-    except (OSError, ValueError):
+        with open(path or "", "rb") as file:
+            document = archive_layout.read_plan(file.read(), path)
+    except (OSError, errors.InvalidInput):
         return None
-    return document if isinstance(document, dict) and document.get("format") == FORMAT else None
+    return document if {"inputs", "signature_config_maps"} <= set(document) else None
 
 
 def wishes_of(document):
@@ -328,9 +434,8 @@ def wishes_of(document):
 
 def write_plan(module, path, document):
     descriptor, temporary = tempfile.mkstemp(dir=module.tmpdir)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(document, file, indent=1)
-        file.write("\n")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(archive_layout.encode(document))
     module.atomic_move(temporary, path)
 
 

@@ -4,9 +4,12 @@
 """The mirror's modules: from a release and a catalog to a proved mirror, and what they say of bad input."""
 from __future__ import annotations
 
+import base64
 import contextlib
+import http.server
 import json
 import ssl
+import threading
 
 import pytest
 
@@ -16,7 +19,7 @@ from ansible_collections.disconnected.openshift.plugins.module_utils.registry im
 from ansible_collections.disconnected.openshift.plugins.modules import mirror_images, mirror_plan, registry_info
 from ansible_collections.disconnected.openshift.tests.unit import fake_module
 from faults import proxy
-from faults.registries import Registry
+from faults.registries import Registry, free_port
 from faults.trust import Authority, TokenServer
 from lab import catalogs, content, images, payload
 from lab.settings import Settings
@@ -37,7 +40,7 @@ def here(tmp_path):
 def plan(here, capsys):
     """Runs mirror_plan with everything that there is, unless told otherwise."""
     def run(check_mode=False, diff=False, **args):
-        args = dict(dict(registry=MIRROR, release_images=[here.content.release_image],
+        args = dict(dict(registry=MIRROR, release_images=[here.content.release_image], signature_stores=[],
                          catalogs=[here.content.catalogs[0]], images=list(here.content.images),
                          plain_http=[here.source.host, here.target.host]), **args)
         return fake_module.run(mirror_plan, capsys, args, check_mode=check_mode, diff=diff)
@@ -47,7 +50,8 @@ def plan(here, capsys):
 @pytest.fixture
 def mirror(here, capsys):
     def run(plan, check_mode=False, **args):
-        args = dict(dict(plan=plan, plain_http=[here.source.host, here.target.host]), **args)
+        args = dict(dict(plain_http=[here.source.host, here.target.host], **({} if plan is None else {"plan": plan})),
+                    **args)
         return fake_module.run(mirror_images, capsys, args, check_mode=check_mode)
     return run
 
@@ -112,12 +116,142 @@ def test_images_keep_their_path_and_tag(here, plan):
     ("release_images", "apps/inventory:2.4", ["is not a release image", "release-manifests/image-references"]),
     ("release_images", "apps/nothing:1", ["does not exist", "apps/nothing:1"]),
     ("catalogs", "apps/inventory:2.4", ["is not an Operator catalog", catalogs.CONFIGS_LABEL]),
-    ("catalogs", "acme/legacy-operator-index:v4.16", ["SQLite"]),
     ("images", "Apps/Upper", ["is not an image reference"]),
 ])
 def test_what_is_not_what_it_should_be(here, plan, option, value, words):
     result = plan(**{option: [here.source.host + "/" + value]})
     assert result["failed"] and all(word in result["msg"] for word in words)
+
+
+def test_a_sqlite_catalog_brings_what_its_tables_name(here, plan):
+    legacy, = here.content.sqlite_catalogs
+    result = plan(release_images=[], catalogs=[legacy], images=[])
+    paths = {item["source"].partition("@")[0].partition("/")[2] for item in result["plan"]}
+    assert paths == {"acme/legacy-operator-index", "acme/store-operator-bundle", "acme/store-operator",
+                     "acme/store/backend", "rhel8/postgresql-13"}
+    newest = plan(release_images=[], images=[], catalogs=[
+        {"index": legacy, "packages": [{"name": "acme-store", "channels": ["alpha"], "heads_only": True}]}])
+    # of two versions one is left: its bundle and two operands less
+    assert newest["totals"]["operand"] == result["totals"]["operand"] - 3
+    refused = plan(release_images=[], images=[], catalogs=[{"index": legacy, "packages": ["acme-stor"]}])
+    assert refused["failed"] and "There is: acme-store." in refused["msg"]
+
+
+@pytest.mark.parametrize("layer,words", [
+    (images.layer({"database/index.db": b"no database at all"}), "its database cannot be used"),
+    (images.layer({"database/index.db": b""}), "no such table"),
+    (images.layer({"elsewhere": b""}), "has no file /database/index.db"),
+])
+def test_a_sqlite_catalog_that_is_none(here, plan, layer, words):
+    here.shelf.image("acme/broken", [layer], tag="1", labels={catalogs.DATABASE_LABEL: "/database/index.db"})
+    here.put()
+    result = plan(release_images=[], images=[], catalogs=[here.source.host + "/acme/broken:1"])
+    assert result["failed"] and words in result["msg"] and "/acme/broken:1" in result["msg"]
+
+
+def test_packages_and_channels_are_picked(here, plan):
+    index = here.content.catalogs[0]
+
+    def operands(packages):
+        result = plan(release_images=[], images=[], catalogs=[{"index": index, "packages": packages}])
+        return {item["source"].partition("/")[2].partition("@")[0] for item in result["plan"]
+                if item["kind"] == "operand"}, len(result["plan"])
+
+    terminal, _count = operands(["web-terminal"])
+    assert terminal == {"web-terminal/web-terminal-operator-bundle", "web-terminal/web-terminal-rhel8-operator",
+                        "web-terminal/web-terminal-exec-rhel8", "openshift4/ose-kube-rbac-proxy"}
+    quay = {"name": "quay-operator", "channels": ["stable-3.11"]}
+    assert operands([quay])[1] == operands([dict(quay, heads_only=True)])[1] + 2 * 4
+
+
+def test_another_pick_is_another_plan(here, plan, tmp_path):
+    args = dict(dest=str(tmp_path / "plan.json"), release_images=[], images=[])
+    index = here.content.catalogs[0]
+    plan(catalogs=[{"index": index, "packages": ["web-terminal"]}], **args)
+    assert plan(catalogs=[{"index": index, "packages": ["quay-operator"]}], **args)["changed"]
+    here.forget()
+    assert not plan(catalogs=[{"index": index, "packages": ["quay-operator"]}], **args)["changed"]
+    assert here.source.count("GET") == 0
+
+
+def test_signatures_become_a_config_map(here, plan, tmp_path):
+    digest = here.content.release_image.partition("@")[2]
+    directory = tmp_path / "store" / digest.replace(":", "=")
+    directory.mkdir(parents=True)
+    for number in (1, 2):
+        (directory / ("signature-%d" % number)).write_bytes(b"signature %d" % number)
+    with serve(tmp_path / "store") as store:
+        args = dict(catalogs=[], images=[], dest=str(tmp_path / "plan.json"))
+        unreachable = plan(signature_stores=["http://localhost:%d" % free_port()], **args)
+        assert unreachable["signature_config_maps"] == [] and "No signature of" in str(unreachable["warnings"])
+        result = plan(signature_stores=[store + "/nothing", store + "/"], **args)
+        name = digest.replace(":", "-")
+        config_map, = result["signature_config_maps"]
+        assert config_map["metadata"] == {
+            "name": name, "namespace": "openshift-config-managed",
+            "labels": {"release.openshift.io/verification-signatures": ""}}
+        assert {key: base64.b64decode(value) for key, value in config_map["binaryData"].items()} == {
+            name + "-1": b"signature 1", name + "-2": b"signature 2"}
+    assert plan(signature_stores=["http://localhost:1"], **args)["signature_config_maps"] == [config_map]
+
+
+@contextlib.contextmanager
+def serve(directory):
+    """The address of a web server with the files of a directory."""
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(directory))
+
+        def log_message(self, *_message):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield "http://127.0.0.1:%d" % server.server_port
+        server.shutdown()
+
+
+@pytest.fixture
+def archived(here, plan, mirror, tmp_path):
+    """An archive of everything, planned for another name of the mirror registry than it has on its own side."""
+    dest = str(tmp_path / "archive.plan.json")
+    plan(dest=dest, signature_stores=[])
+    written = mirror(None, plan_file=dest, mode="to_disk", archive=str(tmp_path / "archive"))
+    assert not written.get("failed"), written
+    return str(tmp_path / "archive")
+
+
+def test_through_disk_to_a_mirror_of_another_name(here, plan, mirror, archived):
+    there = plan(archive=archived, registry=here.target.host)
+    assert not there.get("failed"), there
+    assert {item["target"].partition("/")[0] for item in there["plan"]} == {here.target.host}
+    here.forget()
+    direct = plan(registry=here.target.host)
+    assert [there[key] for key in ("plan", "mirrors", "catalog_sources", "repositories", "totals")] == [
+        direct[key] for key in ("plan", "mirrors", "catalog_sources", "repositories", "totals")]
+    here.forget()
+    done = mirror(there["plan"], mode="from_disk", archive=archived)
+    assert done["counts"]["done"] == len(there["plan"]), done
+    assert here.source.count() == 0
+    assert mirror(direct["plan"])["counts"]["present"] == len(direct["plan"])
+
+
+@pytest.mark.parametrize("option,value,words", [
+    ("release_images", "openshift-release-dev/ocp-release:4.17.0-x86_64", "has no release"),
+    ("release_images", "openshift-release-dev/ocp-release@sha256:" + "0" * 64, "has no release"),
+    ("catalogs", "redhat/redhat-operator-index:v4.17", "has no catalog"),
+    ("images", "apps/other:1", "has no image"),
+])
+def test_an_archive_for_something_else_is_named(here, plan, archived, option, value, words):
+    result = plan(archive=archived, **{option: [here.source.host + "/" + value]})
+    assert result["failed"] and words in result["msg"] and value in result["msg"] and "It has: " in result["msg"]
+
+
+def test_an_archive_answers_to_a_releases_tag_or_digest(here, plan, archived):
+    for release in (here.content.release_image, here.content.release_tag):
+        assert plan(archive=archived, release_images=[release])["totals"]["release"] == 1
+    assert plan(archive=archived, release_images=[], catalogs=[], images=[])["totals"]["release"] == 1
+    assert "There is no archive" in plan(archive="/nowhere")["msg"]
 
 
 @pytest.mark.parametrize("registry", ["https://mirror.example.com", "mirror.example.com/ns", "Mirror.example.com",

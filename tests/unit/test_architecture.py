@@ -23,11 +23,11 @@ LAB = ROOT / "tests" / "lab"
 PURE = {
     "errors", "image_ref", "image_manifest", "dockerconfigjson", "registries_conf", "mirror_sets", "release_payload",
     "operator_catalog", "mirror_plan", "machine_config", "image_inventory", "image_coverage", "crio_log", "predicates",
-    "rollout", "node_files", "snapshot", "archive_layout",
+    "rollout", "node_files", "snapshot", "archive_layout", "catalog_database",
 }
 IO = {
     "registry", "registry_auth", "registry_answers", "registry_inputs", "connections", "blob", "image_files", "transfer",
-    "crew", "oc", "progress", "archive", "archive_reader", "cluster",
+    "crew", "oc", "progress", "archive", "archive_reader", "cluster", "signature_store",
     "cluster_inputs", "node_reader", "snapshot_store", "wait", "secrets", "certificates",
 }
 # The formats that I/O may read and write; deciding what to do with them is the modules' business.

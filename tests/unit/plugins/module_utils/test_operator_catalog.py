@@ -35,7 +35,8 @@ def catalog(files):
 
 def test_packages_channels_bundles_and_images():
     found = catalog({"shop/catalog.json": in_json(PACKAGE, CHANNEL, BUNDLE)})
-    assert found.packages == {"shop": ("shop", "stable", {"stable": ["shop.v1", "shop.v2"]})}
+    assert found.packages == {"shop": ("shop", "stable", {"stable": ["shop.v1", "shop.v2"]},
+                                       {"stable": ["shop.v1", "shop.v2"]})}
     assert found.bundles["shop.v1"].images[-1] == "registry.example.com/shop/shop@sha256:2"
     assert found.images == ["registry.example.com/shop/bundle@sha256:1", "registry.example.com/shop/shop@sha256:2"]
 
@@ -121,7 +122,73 @@ def test_an_ignore_file_rules_below_its_own_directory():
 
 def test_where_a_catalog_is():
     assert operator_catalog.directory({operator_catalog.CONFIGS_LABEL: "/configs"}, INDEX) == "/configs"
-    with pytest.raises(errors.InvalidInput, match="SQLite"):
-        operator_catalog.directory({operator_catalog.DATABASE_LABEL: "/database/index.db"}, INDEX)
+    assert operator_catalog.database({operator_catalog.CONFIGS_LABEL: "/configs"}) is None
+    assert operator_catalog.database({operator_catalog.DATABASE_LABEL: "/database/index.db"}) == "/database/index.db"
+    both = {operator_catalog.CONFIGS_LABEL: "/configs", operator_catalog.DATABASE_LABEL: "/database/index.db"}
+    assert operator_catalog.database(both) is None
     with pytest.raises(errors.InvalidInput, match="is not an Operator catalog"):
         operator_catalog.directory({}, INDEX)
+
+
+# A choice
+
+def bundle(name, *images):
+    return {"schema": "olm.bundle", "package": "shop", "name": name, "image": "q/%s:1" % name,
+            "relatedImages": [{"image": image} for image in images]}
+
+
+@pytest.fixture
+def shop():
+    channels = [
+        {"schema": "olm.channel", "package": "shop", "name": "stable-1", "entries": [{"name": "v1"}]},
+        {"schema": "olm.channel", "package": "shop", "name": "stable-2", "entries": [
+            {"name": "v3", "replaces": "v2", "skips": ["v2.1"]}, {"name": "v2", "replaces": "v1"}, {"name": "v2.1"},
+            {"name": "v1"}]},
+    ]
+    bundles = [bundle("v1", "q/old:1"), bundle("v2", "q/both:1"), bundle("v2.1"), bundle("v3", "q/both:1", "q/new:1")]
+    return catalog({"a.json": in_json(PACKAGE, *channels, *bundles, {"schema": "custom", "image": "q/other:1"})})
+
+
+def chosen(catalog, *packages):
+    picks = operator_catalog.choice({"index": INDEX, "packages": list(packages)}).packages
+    return [image.split("/")[1][:-2] for image in operator_catalog.chosen(catalog, picks, INDEX)]
+
+
+def test_what_is_picked_brings_its_images_and_no_others(shop):
+    assert chosen(shop) == ["both", "new", "old", "other", "v1", "v2.1", "v2", "v3"]
+    assert chosen(shop, "shop") == chosen(shop, {"name": "shop"}) == ["both", "new", "old", "v1", "v2.1", "v2", "v3"]
+    assert chosen(shop, {"name": "shop", "channels": ["stable-1"]}) == ["old", "v1"]
+    assert chosen(shop, {"name": "shop", "channels": ["stable-2"], "heads_only": True}) == ["both", "new", "v3"]
+    assert chosen(shop, {"name": "shop", "heads_only": True}) == ["both", "new", "old", "v1", "v3"]
+
+
+@pytest.mark.parametrize("packages,words", [
+    (["shpo"], "has no package shpo. There is: shop."),
+    ([{"name": "shop", "channels": ["stable-3"]}], "the package shop has no channel stable-3. There is: stable-"),
+    ([{"name": "shop", "channels": ["zzz"]}], "There is: stable-1, stable-2."),
+])
+def test_what_is_not_there_is_refused_with_what_is_near(shop, packages, words):
+    with pytest.raises(errors.InvalidInput) as raised:
+        chosen(shop, *packages)
+    assert raised.value.message.startswith(INDEX) and words in raised.value.message
+
+
+@pytest.mark.parametrize("entry,words", [
+    (5, "by its name or as a dictionary"),
+    ({"packages": []}, "lacks its index"),
+    ({"index": INDEX, "pakages": []}, "no option pakages. There is: packages"),
+    ({"index": INDEX, "packages": "shop"}, "packages must be a list"),
+    ({"index": INDEX, "packages": [{"channels": []}]}, "lacks its name"),
+    ({"index": INDEX, "packages": [{"name": "shop", "channels": [4.1]}]}, "Quote those"),
+    ({"index": INDEX, "packages": [{"name": "shop", "heads_only": "yes"}]}, "heads_only must be a bool"),
+])
+def test_an_entry_that_cannot_be_understood(entry, words):
+    with pytest.raises(errors.InvalidInput) as raised:
+        operator_catalog.choice(entry)
+    assert words in raised.value.message
+
+
+def test_a_channel_that_names_what_is_not_there(shop):
+    del shop.bundles["v1"]
+    with pytest.raises(errors.InvalidInput, match="names the bundle v1, which the catalog lacks"):
+        chosen(shop, "shop")
