@@ -33,25 +33,29 @@ stamp=$(cat $requirements tests/ansible-package.txt | sha256sum | cut -c1-16)-$(
 if [ "$(cat .venv/stamp 2>/dev/null)" != "$stamp" ]; then
     echo "Installing Python packages into .venv"
     mkdir -p .cache
-    rm -rf .venv
+    rm -rf .venv .cache/ansible-package .collections
     {
         "$python" -m venv .venv
         .venv/bin/pip install --disable-pip-version-check -r $requirements
     } >.cache/pip.log 2>&1 || { tail -n 20 .cache/pip.log >&2; exit 1; }
-    # Galaxy may be out of reach; the ansible package on PyPI carries kubernetes.core.
+    echo "$stamp" >.venv/stamp
+fi
+if [ ! -d .collections/ansible_collections/kubernetes/core ] || [ ! -d .collections/ansible_collections/awx/awx ]; then
+    mkdir -p .cache .collections
+    # Galaxy may be out of reach; the ansible package on PyPI carries kubernetes.core, and awx.awx, which the example project
+    # for AWX is held against.
     {
-        rm -rf .cache/ansible-package .collections
-        .venv/bin/pip download --disable-pip-version-check --no-deps -d .cache/ansible-package "$(cat tests/ansible-package.txt)"
-        mkdir -p .collections
+        [ -e "$(echo .cache/ansible-package/ansible-*.whl)" ] ||
+            .venv/bin/pip download --disable-pip-version-check --no-deps -d .cache/ansible-package "$(cat tests/ansible-package.txt)"
         .venv/bin/python - <<'PYTHON'
 import glob
 import zipfile
 
+wanted = ("ansible_collections/kubernetes/core/", "ansible_collections/awx/awx/")
 with zipfile.ZipFile(glob.glob(".cache/ansible-package/ansible-*.whl")[0]) as wheel:
-    wheel.extractall(".collections", [n for n in wheel.namelist() if n.startswith("ansible_collections/kubernetes/core/")])
+    wheel.extractall(".collections", [n for n in wheel.namelist() if n.startswith(wanted)])
 PYTHON
     } >>.cache/pip.log 2>&1 || { tail -n 20 .cache/pip.log >&2; exit 1; }
-    echo "$stamp" >.venv/stamp
 fi
 mkdir -p .collections/ansible_collections/disconnected
 ln -sfn ../../.. .collections/ansible_collections/disconnected/openshift
