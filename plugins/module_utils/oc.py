@@ -10,12 +10,13 @@ still missing is fed to it again line by line, and whether an image is there is 
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
 import subprocess
 import threading
-from collections import defaultdict, namedtuple
+from collections import Counter, defaultdict, namedtuple
 
 from . import dockerconfigjson, errors, image_ref, transfer
 from .crew import Crew
@@ -28,8 +29,8 @@ Outcome = namedtuple("Outcome", "pushed complaints")
 OLDEST = (4, 14)         # the oldest release that this engine was tried with
 CHUNK_LINES = 25         # what a failure or a kill can take along at most
 # Images of one repository wait for each other in one process, those of other repositories do not; but each process costs
-# a tenth of a second of computing before it does anything.
-CHUNK_OF_REPOSITORY = 4
+# a fifth of a second of computing. So they are dealt out to as many as may run, though never less nor more to one than:
+CHUNK_OF_REPOSITORY = (2, 8)
 PROCESSES_OF_WORKER = 2  # oc spends most of its time waiting for its own limit
 TIMEOUT = 3600           # seconds for one chunk: runs that hung for hours are on record
 
@@ -130,12 +131,13 @@ class Engine:
 
     def copy(self, jobs, _there, workers, display, _clock):
         """Copy the images of `jobs` and set their status to "done" or "failed"."""
-        crew = Crew(workers * PROCESSES_OF_WORKER)
+        processes = workers * PROCESSES_OF_WORKER
+        crew = Crew(processes)
         alone = [job for job in jobs if job.rank in self._tried]
         first_time = [job for job in jobs if job.rank not in self._tried]
         # The first image brings the layers that others share: until they are there, each process would send them.
         seed = [crew.start(0, self._chunk, first_time[:1], display)] if first_time else []
-        for number, chunk in enumerate(chunks(first_time[1:]) + [[job] for job in alone]):
+        for number, chunk in enumerate(chunks(first_time[1:], processes) + [[job] for job in alone]):
             crew.start(1 + number, self._chunk_after, seed, chunk, display)
         self._tried.update(job.rank for job in jobs)
         crew.run()
@@ -162,16 +164,18 @@ class Engine:
         return path
 
 
-def chunks(jobs):
+def chunks(jobs, processes):
     """Jobs in lists that one process each is to carry out, in their order."""
+    sizes = Counter((job.target.host, job.target_path) for job in jobs)
+    least, most = CHUNK_OF_REPOSITORY
+    share = min(max(math.ceil(max(sizes.values(), default=0) / processes), least), most)
     rooms = []
     places = defaultdict(int)  # repository -> the first chunk that still has room for it
     counts = defaultdict(int)
     for job in jobs:
         repository = (job.target.host, job.target_path)
         number = places[repository]
-        while number < len(rooms) and (len(rooms[number]) >= CHUNK_LINES
-                                       or counts[repository, number] >= CHUNK_OF_REPOSITORY):
+        while number < len(rooms) and (len(rooms[number]) >= CHUNK_LINES or counts[repository, number] >= share):
             number += 1
         places[repository] = number
         if number == len(rooms):

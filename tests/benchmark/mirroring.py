@@ -4,9 +4,9 @@
 """usage: python -m benchmark mirroring [--sets R,C,P] [--scenarios 1,2,...] [--rounds 3] [--tls] [--only NAME,...]
 
 Mirrors the sets between two docker-registries on this machine and prints a table. Scenarios: 1 first mirror, 2 again with
-nothing to do, 3 one image changed and one lost, 5 killed at half and run again, 6 one image missing and three 503s. What the
-requests and bytes are is counted in the registries' own access logs. In each round every contender has its turn; what a
-column "to native" says is the median of the rounds' ratios. oc by itself, which sleeps most of its time, has one turn.
+nothing to do, 3 one image changed and one lost, 4 a plan of 10,000 images, 5 killed at half and run again, 6 one image missing
+and three 503s. Requests and bytes are counted in the registries' own access logs. In each round every contender has its turn;
+what a column "to native" says is the median of the rounds' ratios. oc by itself, which sleeps most of its time, has one turn.
 """
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ from lab import images
 
 from . import _contenders, _sets
 
+# cpu: seconds; memory: bytes of the largest process
 # usable: images that are on the mirror under their digest afterwards; sent, received: bytes of blobs; requests: to both
-Run = namedtuple("Run", "wall cpu rc requests received sent usable output")
+Run = namedtuple("Run", "wall cpu memory rc requests received sent usable output")
 
 LINE = re.compile(r'"(?P<method>[A-Z]+) (?P<path>\S+) HTTP/1\.1" (?P<status>\d+) (?P<size>\d+)')
 ACCEPT = ", ".join(kind for form in (images.DOCKER, images.OCI) for kind in (form.manifest, form.index))
@@ -128,7 +129,7 @@ class Bench:
             said = output.read().decode("utf-8", "replace")
         requests = sum(len(log.lines()) for log in logs)
         cpu = usage.ru_utime + usage.ru_stime
-        result = Run(wall, cpu, process.returncode, requests, logs[0].received(), logs[1].sent(upstream.sizes), self.usable(name, work), said)
+        result = Run(wall, cpu, usage.ru_maxrss * 1024, process.returncode, requests, logs[0].received(), logs[1].sent(upstream.sizes), self.usable(name, work), said)
         shutil.rmtree(work.directory)
         return result
 
@@ -179,6 +180,18 @@ def spoil(mirror, items):
     tags = [root / item.path / "_manifests/tags" / item.tag for item in items[:3]]
     shutil.copy(tags[1] / "current/link", tags[0] / "current/link")
     shutil.rmtree(tags[2])
+
+
+def many(bench, name, number=10000):
+    """Scenario 4: memory, of this collection alone."""
+    upstream = bench.upstream(name)
+    items = [item._replace(tag="%s-%d" % (item.tag, n)) for n in range(number // len(upstream.items)) for item in upstream.items]
+    rows = []
+    with bench.mirror() as mirror:
+        for title in ("first mirror", "again"):
+            run = bench.run("native", upstream, mirror, items)
+            rows.append((title, "%d" % run.usable, "%.1f s" % run.wall, "%.1f s" % run.cpu, "%.0f MB" % (run.memory / 1e6)))
+    table("A plan of %d images" % len(items), ("", "usable", "wall", "its CPU", "its memory"), rows)
 
 
 def killed(bench, name, contenders):
@@ -241,7 +254,7 @@ def table(title, head, rows):
 def main(arguments):
     parser = argparse.ArgumentParser(prog="python -m benchmark mirroring", usage=__doc__)
     parser.add_argument("--sets", default="R,C,P")
-    parser.add_argument("--scenarios", default="1,2,3,5,6")
+    parser.add_argument("--scenarios", default="1,2,3,4,5,6")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tls", action="store_true")
     parser.add_argument("--only", default="")
@@ -254,6 +267,8 @@ def main(arguments):
         for name in options.sets.split(","):
             if scenarios & {1, 2, 3}:
                 first_and_again(bench, name, contenders, options.rounds, scenarios)
+            if 4 in scenarios and name == "R":
+                many(bench, name)
             if 5 in scenarios:
                 killed(bench, name, contenders)
             if 6 in scenarios and name == "R" and not options.tls:

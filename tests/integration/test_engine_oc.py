@@ -131,9 +131,12 @@ def test_registries_with_and_without_tls(here, mirror):
 def test_images_share_processes_by_repository(here):
     orders = here.release(7) + here.catalog(8, 4)
     with here.registries() as registries:
-        found = oc.chunks([transfer.Job(number, order, registries) for number, order in enumerate(orders)])
-    assert [len(chunk) for chunk in found] == [12, 3]
-    assert sorted(job.rank for chunk in found for job in chunk) == list(range(15))
+        jobs = [transfer.Job(number, order, registries) for number, order in enumerate(orders)]
+        for processes, sizes in ((16, [10, 2, 2, 1]), (2, [12, 3]), (1, [15])):
+            found = oc.chunks(jobs, processes)
+            assert [len(chunk) for chunk in found] == sizes
+            assert sorted(job.rank for chunk in found for job in chunk) == list(range(15))
+    assert oc.chunks([], 16) == []
 
 
 def test_oc_that_cannot_be_run(tmp_path):
