@@ -313,9 +313,11 @@ class Planner:
     def _archived(self):
         """The document of the plan in the archive, for this mirror registry."""
         path = self._params["archive"]
-        document = archive_reader.Reader(path).plan()
-        plan = [mirror_plan.Item(*[item.get(field) or "" for field in mirror_plan.Item._fields])
-                for item in document["items"]]
+        reader = archive_reader.Reader(path)
+        document = reader.plan()
+        sources = archive_layout.resolved(document["items"], reader.index())
+        plan = [mirror_plan.Item(source, item.get("source_tag") or "", target, item.get("kind") or "image",
+                                 item.get("origin") or "") for item, (source, target) in zip(document["items"], sources)]
         for kind, wanted in (("release", self._releases), ("catalog", self._catalogs), ("image", self._images)):
             lacking = mirror_plan.lacking(plan, kind, wanted)
             if lacking:

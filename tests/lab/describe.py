@@ -101,6 +101,7 @@ def variables(settings: Settings, upstream: Endpoint, mirror: Endpoint, content:
             "disconnected_catalogs": content.file_based_catalogs,
             "disconnected_images": list(content.images),
             "disconnected_release_repository": "ocp/release",
+            "mirror_signature_stores": [],
             "disconnected_exceptions": [
                 {"prefix": image, "reason": "Nothing is installed from this catalog any more."}
                 for image in content.sqlite_catalogs

@@ -24,6 +24,7 @@ PURE = {
     "errors", "image_ref", "image_manifest", "dockerconfigjson", "registries_conf", "mirror_sets", "release_payload",
     "operator_catalog", "mirror_plan", "machine_config", "image_inventory", "image_coverage", "crio_log", "predicates",
     "rollout", "node_files", "snapshot", "archive_layout", "catalog_database",
+    "mirror_manifests",
 }
 IO = {
     "registry", "registry_auth", "registry_answers", "registry_inputs", "connections", "blob", "image_files", "transfer",
@@ -37,6 +38,7 @@ THIRD_PARTY = {
     "certificates": {"cryptography"},
     "registries_conf": {"tomli"},  # tomllib before Python 3.11
     "operator_catalog": {"yaml"},  # file-based catalogs may be YAML
+    "mirror_manifests": {"yaml"},  # comes with ansible-core
     "image_inventory": {"jmespath"},
 }
 

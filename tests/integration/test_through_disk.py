@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, the disconnected.openshift maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook `mirror` with an archive between a side that has the internet and one that has not."""
+from __future__ import annotations
+
+import base64
+import pathlib
+import shutil
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def lab(make_lab):
+    return make_lab(nodes=3)
+
+
+@pytest.fixture(scope="module")
+def archive(lab):
+    return lab.home / "archive"
+
+
+def mirror(lab, mode, archive, *options, **variables):
+    variables = dict(variables, disconnected_mirror_mode=mode, disconnected_mirror_archive=str(archive))
+    if mode == "to_disk":
+        variables["mirror_auth_file"] = str(source_credentials(lab))
+    return lab.playbook("disconnected.openshift.mirror", *options, variables=variables)
+
+
+def source_credentials(lab):
+    """What the connected side logs in with: the cluster's own pull secret."""
+    secret = lab.api.resources.get(api_version="v1", kind="Secret").get(name="pull-secret", namespace="openshift-config")
+    path = lab.home / "pull-secret.json"
+    path.write_bytes(base64.b64decode(secret.data[".dockerconfigjson"]))
+    path.chmod(0o600)
+    return path
+
+
+def test_to_disk_needs_no_mirror_registry(lab, archive):
+    catalogs = lab.facts["catalogs"] + [{"index": lab.facts["sqlite_catalogs"][0], "packages": [
+        {"name": "acme-store", "heads_only": True}]}]
+    lab.command("mirror", "off")
+    foreseen = mirror(lab, "to_disk", archive, "--check", disconnected_catalogs=catalogs)
+    assert foreseen.rc == 0 and foreseen.changed and not archive.exists(), foreseen.output
+    run = mirror(lab, "to_disk", archive, disconnected_catalogs=catalogs)
+    assert run.rc == 0, run.output
+    assert (archive / "SHA256SUMS").exists() and pathlib.Path(str(archive) + ".plan.json").exists()
+    again = mirror(lab, "to_disk", archive, disconnected_catalogs=catalogs)
+    assert again.rc == 0 and again.changed == 0, again.output
+    lab.command("mirror", "on")
+
+
+def test_from_disk_needs_no_internet(lab, archive, tmp_path):
+    imported = shutil.copytree(archive, tmp_path / "import")
+    prepared = lab.playbook("disconnected.openshift.prepare")
+    assert prepared.rc == 0, prepared.output
+    lab.command("upstream", "off")
+    damaged = next(path for path in (imported / "blobs/sha256").iterdir() if path.stat().st_size > 10_000)
+    data = damaged.read_bytes()
+    damaged.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    refused = mirror(lab, "from_disk", imported)
+    assert refused.rc != 0 and any(damaged.name + " is damaged" in message for message in refused.failures)
+    damaged.write_bytes(data)
+    run = mirror(lab, "from_disk", imported)
+    assert run.rc == 0, run.output
+    result = run.result("Copy what is missing")
+    assert result["counts"]["done"] == result["counts"]["total"] > 50
+    again = mirror(lab, "from_disk", imported)
+    assert again.rc == 0 and again.changed == 0, again.output
+    release = "quay.io/openshift-release-dev/ocp-release:4.17.1-x86_64"
+    other = mirror(lab, "from_disk", imported, disconnected_release_image=release)
+    assert other.rc != 0 and any("has no release" in message for message in other.failures)
+    lab.command("upstream", "on")
