@@ -208,8 +208,9 @@ class Writer:
         if digest not in self._found:
             return None
         manifest = self.manifest("", digest)
-        whole = all([self._complete(child.digest) for child in manifest.children])
-        return manifest if whole and all([self._has(blob) for blob in manifest.blobs]) else None
+        children = [self._complete(child.digest) for child in manifest.children]
+        blobs = [self._has(blob) for blob in manifest.blobs]
+        return manifest if all(children + blobs) else None
 
     def _has(self, descriptor):
         """True if a blob is there; one of another size is forgotten, so that it is brought again."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-from . import image_ref
 from .errors import Error, InvalidInput
 
 try:

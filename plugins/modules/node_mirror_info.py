@@ -226,8 +226,8 @@ def main():
     )
     try:
         look = ask if module.params["expect"] == "reachable" else run
-        module.exit_json(**look(Cluster.connect(module.params), module.params,
-                                lambda *values: secrets.protect(module, *values)))
+        protect = functools.partial(secrets.protect, module)
+        module.exit_json(**look(Cluster.connect(module.params), module.params, protect))
     except errors.Error as error:
         module.fail_json(**error.result())
 

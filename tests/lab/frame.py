@@ -70,7 +70,7 @@ class Frame:
     # Making objects
 
     def documents(self, name: str, /, **words: str) -> list[dict]:
-        """The documents of seeds/NAME.yaml for kinds that this version serves, with their words filled in."""
+        """The documents of seeds/NAME.manifests for kinds that this version serves, with their words filled in."""
         words |= {
             "now": now(),
             "version": words.get("version", self.settings.version),
@@ -124,7 +124,7 @@ class Frame:
 
 @cache
 def _documents(name: str) -> tuple[dict, ...]:
-    return tuple(yaml.safe_load_all((_SEEDS / f"{name}.yaml").read_text(encoding="utf-8")))
+    return tuple(yaml.safe_load_all((_SEEDS / f"{name}.manifests").read_text(encoding="utf-8")))
 
 
 def _filled(value, words: dict[str, str]):

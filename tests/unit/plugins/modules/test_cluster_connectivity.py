@@ -150,7 +150,6 @@ class TestDisconnected:
         run(cluster)
         assert "channel" not in spec(cluster, "ClusterVersion", "version")
 
-
     def test_a_dry_run_does_not_need_the_snapshot_that_it_did_not_take(self):
         cluster = cluster_of()
         cluster.delete("v1", "Secret", snapshot.NAME, snapshot.NAMESPACE)

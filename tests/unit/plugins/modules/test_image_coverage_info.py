@@ -56,10 +56,10 @@ def daemon(node):
                          "labels": {"k8s-app": "machine-config-daemon"}}}
 
 
-def cluster_of(*objects, served=APPS, rules=None, secret=SECRET, configs=()):
+def cluster_of(*objects, served=APPS, rules=None, secret=None, configs=()):
     """m0, w0 and w1 with `rules` {node: text}, else with RULES; they run one platform image that is
     mirrored."""
-    text = base64.b64encode(json.dumps(secret).encode()).decode()
+    text = base64.b64encode(json.dumps(SECRET if secret is None else secret).encode()).decode()
     pull_secret = {"apiVersion": "v1", "kind": "Secret", "data": {".dockerconfigjson": text},
                    "metadata": {"name": "pull-secret", "namespace": "openshift-config"}}
     rendered = [rollouts.config("rendered-%s-1" % role, RULES) for role in ("master", "worker")]
