@@ -39,7 +39,7 @@ from . import _contenders, _sets
 # usable: images that are on the mirror under their digest afterwards; sent, received: bytes of blobs; requests: to both
 Run = namedtuple("Run", "wall cpu memory rc requests received sent usable output")
 
-LINE = re.compile(r'"(?P<method>[A-Z]+) (?P<path>\S+) HTTP/1\.1" (?P<status>\d+) (?P<size>\d+)')
+LINE = re.compile(r'"(?P<method>[A-Z]+) (?P<path>\S+) HTTP/[0-9.]+" (?P<status>\d+) (?P<size>\d+)')
 ACCEPT = ", ".join(kind for form in (images.DOCKER, images.OCI) for kind in (form.manifest, form.index))
 ONCE = ("oc image mirror",)
 
