@@ -99,7 +99,6 @@ def read_index(raw, where):
     raise errors.Corrupt("%s: %s is not what an archive of this collection has." % (where, INDEX))
 
 
-
 def read_plan(raw, where):
     """The document in a plan file."""
     try:

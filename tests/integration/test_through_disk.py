@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import pathlib
 import shutil
 
@@ -72,3 +73,24 @@ def test_from_disk_needs_no_internet(lab, archive, tmp_path):
     other = mirror(lab, "from_disk", imported, disconnected_release_image=release)
     assert other.rc != 0 and any("has no release" in message for message in other.failures)
     lab.command("upstream", "on")
+
+
+def test_a_mirror_that_another_tool_made_is_configured(lab, archive, tmp_path):
+    """The mirror is filled; what is told about it comes from manifests such as oc-mirror writes."""
+    mirror_registry, upstream = lab.facts["mirror"]["registry"], lab.facts["upstream"]["registry"]
+    (tmp_path / "idms-oc-mirror.yaml").write_text(json.dumps({
+        "apiVersion": "config.openshift.io/v1", "kind": "ImageDigestMirrorSet",
+        "metadata": {"name": "idms-release-0", "annotations": {"createdAt": "2026-01-01T00:00:00Z"}},
+        "spec": {"imageDigestMirrors": [
+            {"source": upstream + "/openshift-release-dev/ocp-release", "mirrors": [mirror_registry + "/ocp/release"]},
+            {"source": upstream + "/openshift-release-dev/ocp-v4.0-art-dev", "mirrors": [mirror_registry + "/ocp/release"]},
+        ]}}))
+    run = lab.playbook("disconnected.openshift.configure", variables={"disconnected_mirror_manifests": [str(tmp_path)]})
+    assert run.rc == 0, run.output
+    written = lab.api.resources.get(api_version="config.openshift.io/v1", kind="ImageDigestMirrorSet").get()
+    rules = {rule["source"]: rule["mirrors"] for item in written.to_dict()["items"]
+             for rule in item["spec"]["imageDigestMirrors"]}
+    assert rules == {upstream + "/openshift-release-dev/" + name: [mirror_registry + "/ocp/release"]
+                     for name in ("ocp-release", "ocp-v4.0-art-dev")}
+    for node in lab.facts["nodes"]:
+        assert mirror_registry + "/ocp/release" in lab.node_file(node, "/etc/containers/registries.conf")
