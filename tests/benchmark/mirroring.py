@@ -129,7 +129,8 @@ class Bench:
             said = output.read().decode("utf-8", "replace")
         requests = sum(len(log.lines()) for log in logs)
         cpu = usage.ru_utime + usage.ru_stime
-        result = Run(wall, cpu, usage.ru_maxrss * 1024, process.returncode, requests, logs[0].received(), logs[1].sent(upstream.sizes), self.usable(name, work), said)
+        result = Run(wall, cpu, usage.ru_maxrss * 1024, process.returncode, requests, logs[0].received(),
+                     logs[1].sent(upstream.sizes), self.usable(name, work), said)
         shutil.rmtree(work.directory)
         return result
 
