@@ -97,6 +97,9 @@ class Writer:
             raise errors.Corrupt("%s: the manifest %s is damaged." % (self.host, digest))
         return manifest
 
+    def has_blob(self, _repository, digest):
+        return digest in self._found
+
     def start_upload(self, _repository, digest=None, _mount_from=None):
         """A path to write a blob to; None if it is there."""
         if digest in self._found:
@@ -105,17 +108,21 @@ class Writer:
 
     def upload(self, _repository, location, chunks, descriptor):
         """Write a blob's bytes, whose digest is known to be right once the last of them have come."""
-        with self._explained():
-            with open(location, "xb") as file:
-                for chunk in chunks:
-                    file.write(chunk)
-                file.flush()
-                os.fsync(file.fileno())
+        try:
+            with self._explained():
+                with open(location, "xb") as file:
+                    for chunk in chunks:
+                        file.write(chunk)
+                    file.flush()
+                    os.fsync(file.fileno())
+        except BaseException:  # another try has its own file, and the disk may be short of room
+            with contextlib.suppress(OSError):
+                os.unlink(location)
+            raise
         self._keep(location, descriptor.digest, descriptor.size)
 
     def cancel_upload(self, _repository, location):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(location)
+        """Nothing is left of an upload that failed."""
 
     def put_manifest(self, repository, reference, manifest):
         location = self.start_upload(repository, manifest.digest)
