@@ -94,3 +94,12 @@ def test_a_mirror_that_another_tool_made_is_configured(lab, archive, tmp_path):
                      for name in ("ocp-release", "ocp-v4.0-art-dev")}
     for node in lab.facts["nodes"]:
         assert mirror_registry + "/ocp/release" in lab.node_file(node, "/etc/containers/registries.conf")
+
+
+def test_a_release_whose_catalog_is_a_database(make_lab):
+    old = make_lab(version="4.10", nodes=1)
+    run = mirror(old, "to_disk", old.home / "archive")
+    assert run.rc == 0, run.output
+    plan = run.result("List every image and where it goes")
+    assert plan["totals"]["catalog"] == 1 and plan["totals"]["operand"] > 5
+    assert [catalog["source"] for catalog in plan["catalog_sources"]] == [old.facts["sqlite_catalogs"][0]]

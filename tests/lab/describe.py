@@ -98,7 +98,7 @@ def variables(settings: Settings, upstream: Endpoint, mirror: Endpoint, content:
             "disconnected_mirror_password": mirror.password,
             "disconnected_pull_username": mirror.pull_username,
             "disconnected_pull_password": mirror.pull_password,
-            "disconnected_catalogs": content.file_based_catalogs,
+            "disconnected_catalogs": list(content.catalogs[:1]),  # Red Hat's; before 4.11 it is a database
             "disconnected_images": list(content.images),
             "disconnected_release_repository": "ocp/release",
             "mirror_signature_stores": [],
