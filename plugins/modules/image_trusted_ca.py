@@ -54,6 +54,13 @@ options:
     type: str
     choices: [replaced, kept]
     default: replaced
+  update_service:
+    description:
+      - Whether the certificates go under the key C(updateservice-registry) as well, where a local OpenShift Update Service
+        looks for the CA of the registry that it reads releases from.
+      - V(false) removes from there what this module added for O(registry), and leaves everything else.
+    type: bool
+    default: false
   state:
     description:
       - V(present) makes the cluster trust the certificates for the registry.
@@ -78,6 +85,12 @@ EXAMPLES = r"""
     registry: mirror.example.com:5000
     ca: files/mirror-ca-2027.crt
     former: kept
+
+- name: Let a local OpenShift Update Service read releases from it, too
+  disconnected.openshift.image_trusted_ca:
+    registry: mirror.example.com:5000
+    ca: files/mirror-ca.crt
+    update_service: true
 
 - name: Trust it no longer
   disconnected.openshift.image_trusted_ca:
@@ -140,6 +153,7 @@ from ..module_utils.cluster import ARGUMENT_SPEC, OWNER, OWNER_LABEL, Cluster, o
 NAMESPACE = "openshift-config"
 OUR_CONFIG_MAP = "disconnected-openshift-trusted-ca"
 RECORD = "disconnected.openshift/trusted-certificates"
+UPDATE_SERVICE = "updateservice-registry"
 CONFIG = "config.openshift.io/v1"
 
 
@@ -176,14 +190,29 @@ def with_ours(present, recorded, wanted, former="replaced"):
 
 
 @dataclass
+class Entry:
+    """What is trusted under one key of the config map: wanted by us, before and after."""
+
+    key: str
+    recorded_as: str  # by what name what is ours is recorded: others may use the same key for the same certificates
+    wanted: List[certificates.Certificate]
+    before: List[certificates.Certificate] = field(default_factory=list)
+    after: List[certificates.Certificate] = field(default_factory=list)
+
+
+def entries_for(key, wanted, update_service):
+    """The registry's own entry, and after it that of the update service."""
+    return [Entry(key, key, wanted),
+            Entry(UPDATE_SERVICE, "%s/%s" % (UPDATE_SERVICE, key), wanted if update_service else [])]
+
+
+@dataclass
 class Plan:
     """What to write, in this order: create or patch the config map, patch the image configuration, delete the
     config map. None and False: not needed."""
 
     named: Optional[str]  # the config map that the image configuration names so far
-    key: str
-    before: List[certificates.Certificate] = field(default_factory=list)
-    after: List[certificates.Certificate] = field(default_factory=list)
+    entries: List[Entry]
     create: Optional[Dict] = None
     patch: Optional[Dict] = None
     image: Optional[Dict] = None
@@ -200,16 +229,19 @@ class Plan:
         return bool(self.create or self.patch or self.image or self.delete)
 
 
-def plan_present(image, config_map, key, wanted, former="replaced"):
-    """How the image configuration and the config map (None: there is none) come to trust `wanted`."""
-    plan = Plan(_named(image), key)
+def plan_present(image, config_map, entries, former="replaced"):
+    """How the image configuration and the config map (None: there is none) come to trust what is wanted."""
+    plan = Plan(_named(image), entries)
     if config_map is None:
-        plan.after = wanted
+        ours = [entry for entry in entries if entry.wanted]
+        for entry in ours:
+            entry.after = entry.wanted
         plan.create = {
             "apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {"name": plan.config_map, "namespace": NAMESPACE, "labels": {OWNER_LABEL: OWNER},
-                         "annotations": {RECORD: _dump({key: {each.fingerprint for each in wanted}})}},
-            "data": {key: certificates.bundle(wanted)},
+                         "annotations": {RECORD: _dump({entry.recorded_as: {each.fingerprint for each in entry.wanted}
+                                                        for entry in ours})}},
+            "data": {entry.key: certificates.bundle(entry.wanted) for entry in ours},
         }
         if plan.named:
             plan.warnings.append("The image configuration named config map %s, which did not exist in %s. It is created."
@@ -220,19 +252,20 @@ def plan_present(image, config_map, key, wanted, former="replaced"):
                 "Config map %s in %s is not this collection's (it lacks the label %s=%s), and naming it as "
                 "additionalTrustedCA would make the cluster trust all it holds. Rename or delete it, or name the one to "
                 "use in image.config.openshift.io/cluster." % (OUR_CONFIG_MAP, NAMESPACE, OWNER_LABEL, OWNER))
-        _plan_change(plan, config_map, wanted, former)
+        _plan_changes(plan, config_map, former)
     if not plan.named:
         plan.image = _name(image, {"name": plan.config_map})
     return plan
 
 
-def plan_absent(image, config_map, key):
-    """How what is recorded as ours under the key goes, and with it a config map of ours that is then empty."""
-    plan = Plan(_named(image), key)
+def plan_absent(image, config_map, entries):
+    """How what is recorded as ours goes, and with it a config map of ours that is then empty."""
+    plan = Plan(_named(image), entries)
     if config_map is None:
         return plan
-    _plan_change(plan, config_map, [])
-    if owned(config_map) and plan.patch and not set(config_map.get("data") or {}) - {key} and not plan.after:
+    _plan_changes(plan, config_map)
+    remaining = set(config_map.get("data") or {}) - {entry.key for entry in entries if entry.before and not entry.after}
+    if owned(config_map) and plan.patch and not remaining:
         plan.patch = None
         plan.delete = True
         plan.resource_version = config_map["metadata"]["resourceVersion"]
@@ -241,32 +274,45 @@ def plan_absent(image, config_map, key):
     return plan
 
 
-def _plan_change(plan, config_map, wanted, former="replaced"):
+def _plan_changes(plan, config_map, former="replaced"):
     """Fill in what is trusted before and after, and the patch between, if there is a difference."""
     record = _record(config_map)
-    value = (config_map.get("data") or {}).get(plan.key)
+    remaining, data = dict(record), {}
+    for entry in plan.entries:
+        recorded = record.get(entry.recorded_as, set())
+        ours = _decide(plan, entry, (config_map.get("data") or {}).get(entry.key), recorded, former)
+        if ours != recorded:
+            remaining[entry.recorded_as] = ours
+        if _fingerprints(entry.before) == _fingerprints(entry.after):
+            entry.after = entry.before
+        else:
+            data[entry.key] = certificates.bundle(entry.after) or None
+    if data or remaining != record:
+        plan.patch = {"metadata": {"resourceVersion": config_map["metadata"]["resourceVersion"],
+                                   "annotations": {RECORD: _dump(remaining)}}}
+        if data:
+            plan.patch["data"] = data
+
+
+def _decide(plan, entry, value, recorded, former):
+    """Fill in what is trusted under one key, whose value is so far None or text, and return what of it is ours then."""
+    if not entry.wanted and not recorded and entry is not plan.entries[0]:
+        return recorded  # neither asked for nor ours: not even looked at
     try:
-        plan.before = certificates_in(value) if value is not None else []
+        entry.before = certificates_in(value) if value is not None else []
     except errors.InvalidInput as error:
-        if not wanted:
+        if not entry.wanted:
             plan.warnings.append("Config map %s: %s holds what is not ours, and is left. %s" % (
-                plan.config_map, plan.key, error.message))
-            return
+                plan.config_map, entry.key, error.message))
+            return recorded
         raise errors.InvalidInput("Config map %s in %s holds under %s what no node can use. Mend or remove that key. %s"
-                                  % (plan.config_map, NAMESPACE, plan.key, error.message)) from None
-    recorded = record.get(plan.key, set())
-    plan.after, ours = with_ours(plan.before, recorded, wanted, former)
-    same = {each.fingerprint for each in plan.before} == {each.fingerprint for each in plan.after}
-    if same and ours == recorded:
-        plan.after = plan.before
-        return
-    remaining = dict(record, **{plan.key: ours})
-    plan.patch = {
-        "metadata": {"resourceVersion": config_map["metadata"]["resourceVersion"],
-                     "annotations": {RECORD: _dump(remaining)}},
-    }
-    if not same:
-        plan.patch["data"] = {plan.key: certificates.bundle(plan.after) or None}
+                                  % (plan.config_map, NAMESPACE, entry.key, error.message)) from None
+    entry.after, ours = with_ours(entry.before, recorded, entry.wanted, former)
+    return ours
+
+
+def _fingerprints(trusted):
+    return {each.fingerprint for each in trusted}
 
 
 def _named(image):
@@ -295,15 +341,15 @@ def _dump(record):
     return json.dumps(kept) if kept else None
 
 
-def plan_for(cluster, key, wanted, former="replaced"):
+def plan_for(cluster, key, wanted, former="replaced", update_service=False):
     """Read and decide; `wanted` None: nothing shall be trusted through us."""
     image = cluster.get(CONFIG, "Image", "cluster")
     if image is None:
         raise errors.NotFound("The cluster has no image.config.openshift.io/cluster: it cannot be told whom to trust.")
     config_map = cluster.get("v1", "ConfigMap", _named(image) or OUR_CONFIG_MAP, NAMESPACE)
     if wanted is None:
-        return plan_absent(image, config_map, key)
-    return plan_present(image, config_map, key, wanted, former)
+        return plan_absent(image, config_map, entries_for(key, [], False))
+    return plan_present(image, config_map, entries_for(key, wanted, update_service), former)
 
 
 def carry_out(cluster, plan):
@@ -321,10 +367,11 @@ def carry_out(cluster, plan):
 def difference(plan):
     """What changes, as --diff shows it: certificates are public."""
     named = _named(plan.image) if plan.image else plan.named
+    shown = [entry for entry in plan.entries if entry is plan.entries[0] or entry.before or entry.after]
     return {
-        side: {"additionalTrustedCA": name or "",
-               plan.key: ["%s %s" % (each.subject, each.fingerprint) for each in trusted]}
-        for side, name, trusted in (("before", plan.named, plan.before), ("after", named, plan.after))
+        side: dict({entry.key: ["%s %s" % (each.subject, each.fingerprint) for each in getattr(entry, side)]
+                    for entry in shown}, additionalTrustedCA=name or "")
+        for side, name in (("before", plan.named), ("after", named))
     }
 
 
@@ -350,6 +397,7 @@ def main():
             ca=dict(type="path"),
             ca_content=dict(),
             former=dict(choices=["replaced", "kept"], default="replaced"),
+            update_service=dict(type="bool", default=False),
             state=dict(choices=["present", "absent"], default="present"),
         ),
         mutually_exclusive=[("ca", "ca_content")],
@@ -360,12 +408,13 @@ def main():
         key = key_of(module.params["registry"])
         wanted = read_input(module)
         cluster = Cluster.connect(module.params)
-        plan = optimistic(lambda: plan_for(cluster, key, wanted, module.params["former"]),
+        plan = optimistic(lambda: plan_for(cluster, key, wanted, module.params["former"],
+                                           module.params["update_service"]),
                           lambda plan: None if module.check_mode else carry_out(cluster, plan))
         for sentence in plan.warnings:
             module.warn(sentence)
         module.exit_json(changed=plan.changed, config_map=plan.config_map, key=key,
-                         certificates=[each.describe() for each in plan.after], diff=difference(plan))
+                         certificates=[each.describe() for each in plan.entries[0].after], diff=difference(plan))
     except errors.Error as error:
         module.fail_json(**error.result())
 

@@ -296,3 +296,56 @@ class TestAbsent:
         result = run(cluster, check_mode=True, state="absent")
         assert (result["changed"], cluster.writes) == (True, [])
         assert result["diff"]["after"] == {"additionalTrustedCA": "", KEY: []}
+
+
+class TestUpdateService:
+    """A local OpenShift Update Service reads its registry's CA from a key of its own in the same config map."""
+
+    UPDATES = image_trusted_ca.UPDATE_SERVICE
+
+    def test_there_again_and_back(self, run):
+        cluster = FakeCluster(image())
+        result = run(cluster, update_service=True)
+        assert result["changed"] and result["key"] == KEY
+        assert data_of(cluster, OURS) == {KEY: CA, "updateservice-registry": CA}
+        cluster.writes.clear()
+        assert not run(cluster, update_service=True)["changed"] and cluster.writes == []
+        assert run(cluster, state="absent")["changed"]
+        assert cluster.writes == [("patch", "Image", "cluster"), ("delete", "ConfigMap", OURS)]
+
+    def test_asked_for_later_and_no_more(self, run):
+        cluster = FakeCluster(image())
+        run(cluster)
+        result = run(cluster, update_service=True)
+        assert result["diff"]["before"] == {"additionalTrustedCA": OURS, self.UPDATES: [], KEY: result["diff"]["after"][KEY]}
+        assert data_of(cluster, OURS) == {KEY: CA, self.UPDATES: CA}
+        assert run(cluster)["changed"]
+        assert data_of(cluster, OURS) == {KEY: CA}
+
+    def test_a_renewed_ca_is_renewed_there_too(self, run):
+        cluster = FakeCluster(image("corp-cas"), config_map("corp-cas", {self.UPDATES: THEIRS}))
+        run(cluster, update_service=True)
+        run(cluster, update_service=True, ca_content=NEW, former="kept")
+        assert data_of(cluster, "corp-cas") == {KEY: CA + NEW, self.UPDATES: THEIRS + CA + NEW}
+        run(cluster, update_service=True, ca_content=NEW)
+        assert data_of(cluster, "corp-cas") == {KEY: NEW, self.UPDATES: THEIRS + NEW}
+
+    def test_what_others_put_there_stays(self, run):
+        cluster = FakeCluster(image("corp-cas"), config_map("corp-cas", {self.UPDATES: CA}))
+        run(cluster, update_service=True)
+        run(cluster, state="absent")
+        assert data_of(cluster, "corp-cas") == {self.UPDATES: CA}
+
+    @pytest.mark.parametrize("state", ["present", "absent"])
+    def test_another_registry_leaves_it(self, run, state):
+        cluster = FakeCluster(image())
+        run(cluster, update_service=True)
+        run(cluster, registry="second.test", ca_content=NEW)
+        run(cluster, registry="second.test", state=state, **({"ca_content": NEW} if state == "present" else {}))
+        assert data_of(cluster, OURS)[self.UPDATES] == CA
+
+    def test_rubbish_there_is_nobodys_business_until_it_is_asked_for(self, run):
+        cluster = FakeCluster(image("corp-cas"), config_map("corp-cas", {self.UPDATES: "rubbish"}))
+        assert "warnings" not in run(cluster) and "warnings" not in run(cluster, state="absent")
+        result = run(cluster, update_service=True)
+        assert result["failed"] and self.UPDATES in result["msg"]
