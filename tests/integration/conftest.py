@@ -101,11 +101,14 @@ class Lab:
         return [str(BIN / "ansible-playbook"), str(playbook), "-e", "@%s" % (self.directory / "vars.yml"), *arguments, *given]
 
     def playbook(self, playbook, *arguments, env=None, variables=None, timeout=300):
-        """Runs a playbook to its end."""
+        """Runs a playbook to its end. One that takes longer than `timeout` seconds fails the test, with what it printed."""
         record = self.directory / "record.jsonl"
         record.unlink(missing_ok=True)
-        done = subprocess.run(self.argv(playbook, *arguments, variables=variables), env=self.environment(env), cwd=self.home,
-                              text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False)
+        try:
+            done = subprocess.run(self.argv(playbook, *arguments, variables=variables), env=self.environment(env), cwd=self.home,
+                                  text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False)
+        except subprocess.TimeoutExpired as late:
+            pytest.fail("%s is not done after %d seconds:\n%s" % (playbook, timeout, (late.output or b"").decode()))
         tasks = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
         return Run(done.returncode, done.stdout, tasks)
 

@@ -31,8 +31,10 @@ def cut_lab(make_lab):
     """A lab slow enough for a kill to fall anywhere into a rollout, with a pool that somebody else has paused."""
     lab = make_lab(speed=40)
     lab.create(INFRA)  # it has no nodes, so that it stands in nobody's way
-    run = lab.playbook("disconnected.openshift.prepare")
-    assert run.rc == 0, run.output
+    # Without the images the catalog's pod could not start, and `configure` would wait for it.
+    for playbook in ("prepare", "mirror"):
+        run = lab.playbook("disconnected.openshift." + playbook)
+        assert run.rc == 0, run.output
     return lab
 
 
