@@ -73,6 +73,16 @@ def test_what_may_pass(problem, words):
     assert words in transient.error.message and "m:1" in transient.error.message
 
 
+def test_a_ca_without_key_usage_is_one_on_every_python(monkeypatch):
+    """As `openssl req -x509` makes it: nodes accept it, and Python 3.13 would not by its defaults."""
+    strict = ssl.create_default_context()
+    strict.verify_flags |= ssl.VERIFY_X509_STRICT
+    monkeypatch.setattr(ssl, "create_default_context", lambda: strict)
+    context = connections.tls_context()
+    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
+    assert context.verify_mode == ssl.CERT_REQUIRED and context.check_hostname
+
+
 def test_endpoints():
     assert connections.endpoint("https://a.example/v2/?x=y") == ("https", "a.example", 443)
     assert connections.display(connections.endpoint("https://a.example:443/")) == "a.example"
