@@ -122,6 +122,10 @@ def expiring(certificates, days=14, now=None):
 
 
 def _check(certificate, now):
+    if not certificate.is_ca and certificate.subject == certificate.issuer:
+        raise errors.InvalidInput(
+            "%s is self-signed and says of itself that it is no CA, so nothing can be trusted by it. Have the registry's "
+            "certificate issued by a CA, and give that CA's certificate." % certificate.subject)
     if not certificate.is_ca:
         raise errors.InvalidInput(
             "%s is not a CA certificate, so nothing can be trusted by it. Give the certificate of the CA that issued "

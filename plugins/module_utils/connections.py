@@ -25,8 +25,11 @@ Proxy = namedtuple("Proxy", "host port headers")
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 CONNECT_TIMEOUT = 15  # seconds
+PARTIAL_CHAIN = 0x80000  # of OpenSSL (x509_vfy.h); the ssl module knows it by name from Python 3.10 on
+FAILURES = (OSError, http.client.HTTPException)
 # Verification results of OpenSSL (x509_vfy.h) and what to do about each.
 TLS_REMEDIES = {
+    7: "It was not signed with the key of the CA whose name it bears. Give the present certificate of that CA as a CA file.",
     9: "Its certificate is not valid yet. Check the clocks of this host and of the registry.",
     10: "A certificate of its chain has expired. Renew it, and check this host's clock.",
     18: "Its certificate is self-signed, and not among the given CAs. Give that certificate, or its CA, as a CA file.",
@@ -63,10 +66,21 @@ def tls_context(ca_files=(), ca_content=""):
 
     Raises InvalidInput naming what cannot be used.
     """
-    context = ssl.create_default_context()
+    return _trusting(ssl.create_default_context(), ca_files, ca_content)
+
+
+def trust_alone(ca_files=(), ca_content=""):
+    """As tls_context, without the system's roots, and for any host name; `ca_content` may be a certificate in DER."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    return _trusting(context, ca_files, ca_content)
+
+
+def _trusting(context, ca_files, ca_content):
     # Python 3.13 turns on RFC 5280's finer points, by which the CA that mirror registry makes for itself is none, having
     # no key usage. Neither the nodes nor skopeo and oc ask for these; chain, names and dates are verified as before.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    # Like these, and like Python 3.13, every release trusts whatever certificate is given, an intermediate CA's too.
+    context.verify_flags = context.verify_flags & ~ssl.VERIFY_X509_STRICT | PARTIAL_CHAIN
     if ca_content:
         try:
             context.load_verify_locations(cadata=ca_content)
@@ -191,7 +205,7 @@ class Response:
         """At most `amount` bytes of the body; b"" at its end. A connection cut short raises Transient."""
         try:
             data = self._raw.read(amount)
-        except (OSError, http.client.HTTPException) as problem:
+        except FAILURES as problem:
             self.close()
             raise explain(problem, display(self.place))
         if not data or self._raw.isclosed():
@@ -241,7 +255,7 @@ class Connections:
             connection, kept = self._take(place)
             try:
                 return self._exchange(connection, method, place, target, headers, body, timeout)
-            except (OSError, http.client.HTTPException) as problem:
+            except FAILURES as problem:
                 connection.close()
                 # A server may close a kept connection at any time: no failure, as long as the body can be sent again.
                 if kept and isinstance(problem, ConnectionError) and (body is None or isinstance(body, bytes)):
@@ -250,6 +264,18 @@ class Connections:
             except BaseException:
                 connection.close()
                 raise
+
+    def certificate(self, place, binary=False):
+        """The certificate that an Endpoint shows: in DER, or decoded, which takes one that is verified. Sends nothing.
+
+        Raises what the connecting raises, for explain() to explain.
+        """
+        connection = self._open(place)
+        try:
+            connection.connect()
+            return connection.sock.getpeercert(binary)
+        finally:
+            connection.close()
 
     def put_back(self, place, connection):
         with self._lock:

@@ -45,6 +45,8 @@ options:
     description:
       - What to check, in this order whatever the order here. Each presupposes those before it.
       - V(oc) that the OpenShift client is on the host where the module runs, for those who mirror with it.
+      - V(chain) that the certificates which it sends lead to O(ca_files) and O(ca_content) by themselves, as they must for
+        nodes, which do not know the other certificates of this host. Left out where no CA is given.
       - V(tls) that it answers as a registry and its certificate is accepted.
       - V(auth) that it accepts the credentials, or requests without any if none are given.
       - V(push) that they may push to O(repositories).
@@ -53,7 +55,7 @@ options:
         untagged.
     type: list
     elements: str
-    choices: [oc, tls, auth, push, digest]
+    choices: [oc, chain, tls, auth, push, digest]
     default: [tls, auth, push]
   fail:
     description: Whether to fail when something is not in order, instead of only returning it.
@@ -72,7 +74,7 @@ EXAMPLES = r"""
   disconnected.openshift.registry_info:
     registry: mirror.example.com:8443
     ca_content: "{{ lookup('ansible.builtin.file', 'mirror-ca.pem') }}"
-    check: [tls]
+    check: [chain, tls]
     fail: false
   register: registry
 """
@@ -85,7 +87,7 @@ findings:
   elements: dict
   contains:
     check:
-      description: V(name), V(oc), V(tls), V(auth), V(push) or V(digest).
+      description: V(name), V(oc), V(chain), V(tls), V(auth), V(push) or V(digest).
       type: str
     repository:
       description: The repository that was tried; empty for checks of the registry as such.
@@ -107,9 +109,19 @@ ok:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import dockerconfigjson, errors, image_manifest, image_ref, oc, registry_inputs, secrets, wait
+from ..module_utils import (
+    certificate_chain,
+    dockerconfigjson,
+    errors,
+    image_manifest,
+    image_ref,
+    oc,
+    registry_inputs,
+    secrets,
+    wait,
+)
 
-CHECKS = ("oc", "tls", "auth", "push", "digest")
+CHECKS = ("oc", "chain", "tls", "auth", "push", "digest")
 PATIENCE = 5  # seconds: someone is waiting for the answer
 EMPTY = b"{}"
 # Statuses by which registries refuse to begin an upload: no right, no such project, or a path that they do not take.
@@ -148,10 +160,10 @@ def main():
     )
     params = module.params
     try:
-        checks = [check for check in CHECKS
-                  if check in params["check"] and not (check == "digest" and module.check_mode)]
+        checks = [check for check in CHECKS if check in params["check"] and check not in pointless(params, module.check_mode)]
         with registry_inputs.connect(module, given_credentials(module), patience=PATIENCE) as registries:
-            findings = examine(registries[params["registry"]], params["registry"], params["repositories"], checks)
+            findings = examine(registries[params["registry"]], params["registry"], params["repositories"], checks,
+                               (params["ca_files"], params["ca_content"]))
     except errors.Error as error:
         module.fail_json(**error.result())
     broken = [finding for finding in findings if not finding["ok"]]
@@ -159,6 +171,12 @@ def main():
         sentences = ["%s %s" % (finding["reason"], finding["remedy"]) for finding in broken]
         module.fail_json(msg=" ".join(sentence.strip() for sentence in sentences), findings=findings, ok=False)
     module.exit_json(changed=False, findings=findings, ok=not broken)
+
+
+def pointless(params, check_mode):
+    """The checks that there is nothing to do for."""
+    given = (params["ca_files"] or params["ca_content"]) and params["registry"] not in params["plain_http"]
+    return ([] if given else ["chain"]) + (["digest"] if check_mode else [])
 
 
 def given_credentials(module):
@@ -171,8 +189,9 @@ def given_credentials(module):
     return {"auths": {params["registry"]: entry}}
 
 
-def examine(registry, name, repositories, checks):
-    """The findings of `checks`, up to the first that makes the rest pointless."""
+def examine(registry, name, repositories, checks, authorities=((), "")):
+    """The findings of `checks`, up to the first that makes the rest pointless; `authorities` are the files and the text of
+    the CAs that nodes will be given."""
     findings = [attempt("name", "", "%s can be a mirror's name." % name, image_ref.check_mirror_registry, name)]
     tried = deepest(repositories)
     for check in checks:
@@ -180,6 +199,9 @@ def examine(registry, name, repositories, checks):
             break
         if check == "oc":
             findings.append(attempt(check, "", "The OpenShift client is there, and new enough.", look_for_oc))
+        elif check == "chain":
+            findings.append(attempt(check, "", "What %s sends leads to the CA given." % name, certificate_chain.check, name,
+                                    *authorities))
         elif check == "tls":
             findings.append(attempt(check, "", "%s answers, and its certificate is accepted." % name, reach, registry))
         elif check == "auth":

@@ -393,6 +393,63 @@ def test_the_wrong_ca(tmp_path, trust, capsys):
             assert not finding["ok"] and "Give" in finding["remedy"] and "CA" in finding["remedy"]
 
 
+class TestChain:
+    """What nodes could complete a chain from is what the registry sends and the CA that they are given, nothing else."""
+
+    @pytest.fixture
+    def chain(self, tmp_path):
+        """Runs the check against a registry whose certificate an intermediate CA signed, and which sends what it is told to."""
+        root = Authority(tmp_path / "root", "Root CA")
+        issuing = Authority(tmp_path / "issuing", "Issuing CA", root)
+        leaf, key, _key, _certificate = issuing.issue("registry")
+        texts = {"leaf": leaf.read_text(), "issuing": issuing.path.read_text(), "root": root.path.read_text()}
+
+        def check(capsys, sends, given, check=("chain", "tls"), **more):
+            bundle = tmp_path / "sends.pem"
+            bundle.write_text("".join(texts[part] for part in sends.split()))
+            with Registry(tmp_path / "data", tls=(bundle, key)) as it:
+                args = dict({"ca_content": "".join(texts.get(part, "") for part in given.split())}, check=list(check), **more)
+                return [finding for finding in examine(capsys, it, **args)["findings"] if finding["check"] != "name"]
+        return check
+
+    @pytest.mark.parametrize("sends,given", [
+        ("leaf issuing", "root"), ("leaf", "root issuing"), ("leaf", "issuing"), ("leaf issuing root", "root"),
+        ("leaf issuing", "issuing"),
+    ])
+    def test_whole(self, capsys, chain, sends, given):
+        assert [(f["check"], f["ok"]) for f in chain(capsys, sends, given)] == [("chain", True), ("tls", True)]
+
+    def test_an_intermediate_that_nobody_has(self, capsys, chain):
+        finding, = chain(capsys, "leaf", "root")
+        assert (finding["check"], finding["ok"]) == ("chain", False)
+        assert "was issued by CN=Issuing CA" in finding["reason"] and finding["reason"].endswith("the CA given: CN=Root CA.")
+        assert "have the registry send" in finding["remedy"] and "into the CA file" in finding["remedy"]
+
+    def test_what_this_host_knows_beside_does_not_count(self, capsys, chain, tmp_path, monkeypatch):
+        """The host's own roots hold the intermediate, so that everything works here, and would on no node."""
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "issuing" / "ca.pem"))
+        assert [f["ok"] for f in chain(capsys, "leaf", "root", check=["tls"])] == [True]
+        assert [(f["check"], f["ok"]) for f in chain(capsys, "leaf", "root")] == [("chain", False)]
+
+    def test_a_ca_that_has_nothing_to_do_with_it(self, capsys, chain, tmp_path):
+        other = Authority(tmp_path / "other", "Other CA")
+        finding, = chain(capsys, "leaf issuing", "", ca_files=[str(other.path)])
+        assert not finding["ok"] and "CN=Issuing CA" in finding["reason"] and "CN=Other CA" in finding["reason"]
+
+    def test_a_ca_made_anew_under_its_old_name(self, capsys, chain, tmp_path):
+        anew = Authority(tmp_path / "anew", "Issuing CA")
+        finding, = chain(capsys, "leaf", "", ca_files=[str(anew.path)])
+        assert not finding["ok"] and "not with the key of the CA certificate given" in finding["reason"]
+
+    def test_without_a_ca_there_is_no_chain_to_look_at(self, capsys, chain):
+        assert [f["check"] for f in chain(capsys, "leaf issuing", "")] == ["tls"]
+
+    def test_nobody_answers(self, capsys, tmp_path, trust):
+        args = dict(registry="localhost:1", ca_files=[str(trust.path)], check=["chain"], fail=False)
+        finding = fake_module.run(registry_info, capsys, args)["findings"][-1]
+        assert finding["check"] == "chain" and "connection refused" in finding["reason"]
+
+
 def test_ca_files_that_cannot_be_used(tmp_path, trust, capsys):
     with registry(tmp_path, trust) as it:
         assert "does not exist" in examine(capsys, it, ca_files=["/nowhere/ca.pem"])["msg"]

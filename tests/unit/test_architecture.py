@@ -28,7 +28,7 @@ PURE = {
 }
 IO = {
     "registry", "registry_auth", "registry_answers", "registry_inputs", "connections", "blob", "image_files", "transfer",
-    "crew", "oc", "progress", "archive", "archive_reader", "cluster", "signature_store",
+    "certificate_chain", "crew", "oc", "progress", "archive", "archive_reader", "cluster", "signature_store",
     "cluster_inputs", "node_reader", "snapshot_store", "wait", "secrets", "certificates",
 }
 # The formats that I/O may read and write; deciding what to do with them is the modules' business.

@@ -105,6 +105,7 @@ class TestAuthority:
     @pytest.mark.parametrize("options, words", [
         (dict(ca=False, issuer=(CA, CA_KEY)), "CN=x is not a CA certificate, so nothing can be trusted by it. Give the "
                                               "certificate of the CA that issued it: CN=mirror CA."),
+        (dict(ca=False), "CN=x is self-signed and says of itself that it is no CA"),
         (dict(days=(-3, -2)), "CN=x expired at 2"),
         (dict(days=(2, 3)), "CN=x is not valid before 2"),
     ])
