@@ -26,13 +26,13 @@ demo: setup  ## Convert a cluster, prove it, and bring it back, in front of your
 	@tests/tools/demo.sh
 
 test: setup lint sanity  ## Everything: lint, sanity, unit tests, integration stories on the lab
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/integration
+	@$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile tests/unit tests/integration
 
 unit: setup  ## Unit tests only
-	@$(BIN)/python -m pytest -q tests/unit
+	@$(BIN)/python -m pytest -q -rs tests/unit
 
 integration: setup  ## Integration stories on the lab only
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/integration
+	@$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile tests/integration
 
 benchmark: setup  ## What docs/performance.md measures: minutes to an hour, so no part of `make test`
 	@$(BIN)/python -m benchmark cluster
