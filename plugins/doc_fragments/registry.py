@@ -35,6 +35,12 @@ options:
     type: list
     elements: str
     default: []
+  registry_workers:
+    description:
+      - How many requests a registry gets at a time, by C(host[:port]). All others get as many as there are workers.
+      - V(quay.io) and V(registry.redhat.io) get 4, since they limit the rate of each client, unless they are named here.
+    type: dict
+    default: {}
 notes:
   - The registries are reached through the proxy in the environment variables E(HTTPS_PROXY) and E(NO_PROXY), if these
     are set.

@@ -28,6 +28,12 @@ class Blob:
         self._stream = None
         self._rest = b""
 
+    def close(self):
+        """Let go of the connection, if the bytes were not read to their end."""
+        if self._response is not None:
+            self._response.close()
+            self._response = None
+
     def __iter__(self):
         held = b""
         try:
@@ -37,8 +43,7 @@ class Blob:
                     yield held
                 held = chunk
         finally:
-            if self._response is not None:
-                self._response.close()
+            self.close()
         self._verify()
         if held:
             yield held
@@ -78,8 +83,7 @@ class Blob:
                 if self._received > self._descriptor.size:
                     raise self._corrupt("more than the %d bytes of its manifest entry" % self._descriptor.size)
                 return chunk
-            self._response.close()
-            self._response = None
+            self.close()
         ended = "it ends after %d of %d bytes" % (self._received, self._descriptor.size)
         raise failure or wait.Transient(self._corrupt(ended))
 

@@ -9,6 +9,8 @@ certificate, an unknown name) as Unusable. No message holds a URL's query, a hea
 from __future__ import annotations
 
 import base64
+import contextlib
+import functools
 import http.client
 import ipaddress
 import os
@@ -16,7 +18,7 @@ import socket
 import ssl
 import threading
 import urllib.parse
-from collections import defaultdict, namedtuple
+from collections import Counter, defaultdict, namedtuple
 
 from . import errors, wait
 
@@ -190,16 +192,57 @@ def cause(problem):
     return (os.strerror(problem.errno) if problem.errno else "no connection").lower()
 
 
-class Response:
-    """An answer. Its connection goes back to the pool once the body is read; closing it early drops the connection."""
+def no_matter():
+    """Nobody waits for a turn."""
 
-    def __init__(self, pool, place, connection, raw):
+
+class Turns:
+    """Lets at most `count` threads in at a time. A thread that is in may go in again."""
+
+    def __init__(self, count):
+        self._count = count
+        self._inside = Counter()
+        self._condition = threading.Condition()
+
+    def enter(self):
+        """Wait for a turn; returns what `leave` wants."""
+        me = threading.get_ident()
+        with self._condition:
+            while me not in self._inside and len(self._inside) >= self._count:
+                self._condition.wait()
+            self._inside[me] += 1
+        return me
+
+    def leave(self, who):
+        with self._condition:
+            self._inside[who] -= 1
+            if not self._inside[who]:
+                del self._inside[who]
+                self._condition.notify()
+
+    @contextlib.contextmanager
+    def turn(self):
+        who = self.enter()
+        try:
+            yield
+        finally:
+            self.leave(who)
+
+
+class Response:
+    """An answer. Its connection goes back to the pool once the body is read; closing it early drops the connection.
+
+    ended -- called without arguments, once, when the connection is let go of
+    """
+
+    def __init__(self, pool, place, connection, raw, ended):
         self.status = raw.status
         self.headers = raw.headers
         self.place = place
         self._pool = pool
         self._connection = connection
         self._raw = raw
+        self._ended = ended
 
     def read(self, amount):
         """At most `amount` bytes of the body; b"" at its end. A connection cut short raises Transient."""
@@ -228,11 +271,13 @@ class Response:
         if self._connection:
             self._connection.close()
             self._connection = None
+            self._ended()
 
     def _release(self):
         if self._connection:
             self._pool.put_back(self.place, self._connection)
             self._connection = None
+            self._ended()
 
 
 class Connections:
@@ -245,16 +290,27 @@ class Connections:
         self._idle = defaultdict(list)
         self._lock = threading.Lock()
 
-    def request(self, method, place, target, headers, body=None, timeout=None):
+    def request(self, method, place, target, headers, body=None, timeout=None, turns=None):
         """Send one request and return its Response.
 
         target -- path and query; headers -- dict; body -- None, bytes, or an iterable of bytes (Content-Length is then
-        among the headers); timeout -- seconds to wait for the answer once the body is sent.
+        among the headers); timeout -- seconds to wait for the answer once the body is sent; turns -- Turns of which the
+        request needs one until its answer is read, or None.
         """
+        if turns is None:
+            return self._request(method, place, target, headers, body, timeout, no_matter)
+        ended = functools.partial(turns.leave, turns.enter())
+        try:
+            return self._request(method, place, target, headers, body, timeout, ended)
+        except BaseException:
+            ended()
+            raise
+
+    def _request(self, method, place, target, headers, body, timeout, ended):
         while True:
             connection, kept = self._take(place)
             try:
-                return self._exchange(connection, method, place, target, headers, body, timeout)
+                return self._exchange(connection, method, place, target, headers, body, timeout, ended)
             except FAILURES as problem:
                 connection.close()
                 # A server may close a kept connection at any time: no failure, as long as the body can be sent again.
@@ -304,7 +360,7 @@ class Connections:
         connection.set_tunnel(place.host, place.port, headers=proxy.headers)
         return connection
 
-    def _exchange(self, connection, method, place, target, headers, body, timeout):
+    def _exchange(self, connection, method, place, target, headers, body, timeout, ended):
         if connection.sock is None:
             connection.connect()
             connection.sock.settimeout(self._timeout)
@@ -322,7 +378,7 @@ class Connections:
         raw = connection.getresponse()
         if connection.sock is not None:  # http.client has let go of it already when the server means to close
             connection.sock.settimeout(self._timeout)
-        return Response(self, place, connection, raw)
+        return Response(self, place, connection, raw, ended)
 
     @staticmethod
     def _stream(connection, body):

@@ -7,6 +7,7 @@ Layers are read as streams, topmost first, and whole: what came out of one is be
 """
 from __future__ import annotations
 
+import contextlib
 import json
 import posixpath
 import shutil
@@ -75,18 +76,18 @@ class Image:
             self._read_layer(layer, seen, wanted.__contains__, visit)
 
     def _read_layer(self, layer, seen, wanted, visit):
-        blob = self.registry.blob(self.repository, layer)
         lower = Seen()
         unreadable = False
         try:
-            try:
-                with tarfile.open(fileobj=blob, mode="r|*", bufsize=BUFFER) as archive:
-                    for member in archive:
-                        self._read_member(archive, member, seen, lower, wanted, visit)
-            except (tarfile.TarError, zlib.error, EOFError, OSError):
-                unreadable = True
-            while blob.read(BUFFER):  # to the end, where a wrong digest is found: before anything is believed
-                pass
+            with contextlib.closing(self.registry.blob(self.repository, layer)) as blob:
+                try:
+                    with tarfile.open(fileobj=blob, mode="r|*", bufsize=BUFFER) as archive:
+                        for member in archive:
+                            self._read_member(archive, member, seen, lower, wanted, visit)
+                except (tarfile.TarError, zlib.error, EOFError, OSError):
+                    unreadable = True
+                while blob.read(BUFFER):  # to the end, where a wrong digest is found: before anything is believed
+                    pass
         except wait.Transient as transient:
             raise transient.error
         if unreadable:

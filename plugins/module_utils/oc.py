@@ -97,11 +97,16 @@ class Oc:
                                       % (self._program, told, dotted(OLDEST)))
         return told.lstrip("v")
 
-    def mirror(self, lines_file, auth_file, environ, insecure):
-        """Mirror the lines of a file (SOURCE=TARGET), all architectures of each; returns an Outcome."""
+    def mirror(self, lines_file, auth_file, environ, insecure, bound=None):
+        """Mirror the lines of a file (SOURCE=TARGET), all architectures of each; returns an Outcome.
+
+        bound -- how many requests one registry gets at a time, where oc's own number of 6 is too many
+        """
         argv = [self._program, "image", "mirror", "--filename=" + lines_file, "--registry-config=" + auth_file,
                 "--keep-manifest-list=true", "--continue-on-error=true"]
-        done = self._run(argv + (["--insecure=true"] if insecure else []), environ)
+        argv += ["--insecure=true"] if insecure else []
+        argv += ["--max-per-registry=%d" % bound] if bound else []
+        done = self._run(argv, environ)
         pushed = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("sha256:")]
         complaints = [QUERY.sub("?...", complaint) for complaint in COMPLAINT.findall(done.stderr)]
         if done.rc != 0 and not complaints:
@@ -115,9 +120,11 @@ class Engine:
     directory -- a private directory for what oc reads: lines, credentials, CA certificates
     auth -- a parsed auth file; only the entries that are needed come before oc, which refuses a file with any bad one
     plain_http -- hosts without TLS; oc can only be told so of all registries at once, so all or none must be
+    bound -- bound(host) -> how many requests a registry gets at a time, or None if that does not matter
     """
 
-    def __init__(self, oc, directory, orders, auth=None, ca_files=(), ca_content="", plain_http=()):
+    def __init__(self, oc, directory, orders, auth=None, ca_files=(), ca_content="", plain_http=(),
+                 bound=lambda _host: None):
         self._oc = oc
         self._directory = directory
         self._insecure = without_tls(orders, plain_http)
@@ -125,33 +132,36 @@ class Engine:
         self._environ = {}
         if ca_files or ca_content:
             self._environ["SSL_CERT_FILE"] = self._write("ca.pem", bundle(ca_files, ca_content))
+        self._bound = bound
         self._tried = set()
         self._files = 0
         self._lock = threading.Lock()
 
     def copy(self, jobs, _there, workers, display, _clock):
         """Copy the images of `jobs` and set their status to "done" or "failed"."""
-        processes = workers * PROCESSES_OF_WORKER
+        bound = min((bound for bound in map(self._bound, hosts_of(job.order for job in jobs)) if bound), default=None)
+        processes = workers * PROCESSES_OF_WORKER if bound is None else min(workers * PROCESSES_OF_WORKER, bound)
+        each = None if bound is None else bound // processes
         crew = Crew(processes)
         alone = [job for job in jobs if job.rank in self._tried]
         first_time = [job for job in jobs if job.rank not in self._tried]
         # The first image brings the layers that others share: until they are there, each process would send them.
-        seed = [crew.start(0, self._chunk, first_time[:1], display)] if first_time else []
+        seed = [crew.start(0, self._chunk, first_time[:1], display, each)] if first_time else []
         for number, chunk in enumerate(chunks(first_time[1:], processes) + [[job] for job in alone]):
-            crew.start(1 + number, self._chunk_after, seed, chunk, display)
+            crew.start(1 + number, self._chunk_after, seed, chunk, display, each)
         self._tried.update(job.rank for job in jobs)
         crew.run()
 
-    def _chunk_after(self, task, seed, jobs, display):
+    def _chunk_after(self, task, seed, jobs, display, bound):
         yield seed
-        self._chunk(task, jobs, display)
+        self._chunk(task, jobs, display, bound)
 
-    def _chunk(self, _task, jobs, display):
+    def _chunk(self, _task, jobs, display, bound):
         lines = "".join("%s/%s@%s=%s\n" % (job.source.host, job.source_path, job.digest, job.order.target) for job in jobs)
         with self._lock:
             self._files += 1
             name = "lines-%d" % self._files
-        outcome = self._oc.mirror(self._write(name, lines), self._auth_file, self._environ, self._insecure)
+        outcome = self._oc.mirror(self._write(name, lines), self._auth_file, self._environ, self._insecure, bound)
         for job in jobs:
             prove(job, outcome.complaints, len(jobs) == 1)
             if job.status == "done":
@@ -212,12 +222,17 @@ def blame(job, complaints, only_one):
 
 def without_tls(orders, plain_http):
     """True if all registries are without TLS, False if none is. Raises InvalidInput for a mixture."""
-    hosts = {image_ref.parse(reference).registry for order in orders for reference in order}
+    hosts = hosts_of(orders)
     plain = hosts & set(plain_http)
     if plain and plain != hosts:
         raise errors.InvalidInput("oc would leave out the verification of %s, too, if it were told that %s is without TLS. "
                                   "Use the engine native." % (", ".join(sorted(hosts - plain)), ", ".join(sorted(plain))))
     return bool(plain)
+
+
+def hosts_of(orders):
+    """Every registry that some order comes from or goes to."""
+    return {image_ref.parse(reference).registry for order in orders for reference in order}
 
 
 def needed(auth, orders):

@@ -9,6 +9,7 @@ holds no credential and no URL (redirects carry signatures).
 """
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 import urllib.parse
@@ -25,7 +26,11 @@ PATCH_SIZE = 32 << 20     # bytes of one PATCH where a registry takes uploads on
 MANIFEST_LIMIT = 4 << 20  # bytes: the largest manifest that registries accept
 COMMIT_TIMEOUT = 300      # seconds: a registry may hash or copy a whole blob before it answers the last PUT
 MAX_REDIRECTS = 5
+# How many requests these get at a time: they limit their clients' rate, and serve the whole world.
+GENTLY = {"quay.io": 4, "registry.redhat.io": 4}
 REDIRECTS = (301, 302, 303, 307, 308)
+# Answers to HEAD by registries that are to be asked by GET: some take HEAD not at all, or, as Nexus, not by digest (500).
+NO_HEAD = (400, 405, 500, 501)
 LOGIN = ("log in to", "the registry")
 
 
@@ -37,11 +42,13 @@ class Registries:
     plain_http -- hosts spoken to without TLS: for tests on loopback
     patience -- seconds for which one request is tried again; timeout -- seconds to wait for a server's next bytes
     environ -- where the proxy is named, instead of this process's environment
+    bounds -- {host: how many requests it gets at a time}, where that is not as in GENTLY; others get what comes
     """
 
     def __init__(self, auth=None, ca_files=(), ca_content="", plain_http=(), patience=30, timeout=60,
-                 clock=wait.SystemClock(), environ=None):
+                 clock=wait.SystemClock(), environ=None, bounds=None):
         self._auth = auth or {"auths": {}}
+        self._bounds = dict(GENTLY, **(bounds or {}))
         self._plain_http = frozenset(plain_http)
         self._patience = patience
         self._clock = clock
@@ -54,8 +61,12 @@ class Registries:
         with self._lock:
             if host not in self._registries:
                 self._registries[host] = Registry(host, self._connections, self._credentials(host),
-                                                  host in self._plain_http, self._patience, self._clock)
+                                                  host in self._plain_http, self._patience, self._clock, self.bound(host))
             return self._registries[host]
+
+    def bound(self, host):
+        """How many requests a registry gets at a time; None for as many as there are workers."""
+        return self._bounds.get(host)
 
     def __iter__(self):
         return iter(list(self._registries.values()))
@@ -80,7 +91,7 @@ class Registries:
 class Registry:
     """One registry. Its methods take a repository (a path without the host) first. Safe for several threads."""
 
-    def __init__(self, host, pool, credentials, plain, patience, clock):
+    def __init__(self, host, pool, credentials, plain, patience, clock, bound=None):
         self.host = host
         self.requests = 0
         self.bytes_received = 0
@@ -93,6 +104,7 @@ class Registry:
         self._base = "%s://%s" % (self._scheme, DOCKER_HUB_API if host == DOCKER_HUB else host)
         self._own = connections.endpoint(self._base)
         self._authentication = registry_auth.Authentication(host, self._fetch, clock, plain)
+        self._turns = connections.Turns(bound) if bound else None
         self._contact = threading.Lock()
         self._contacted = False
         self._lost = None
@@ -128,11 +140,11 @@ class Registry:
         """
         action = ("read", "manifest %s" % reference)
         response = self._try_again("HEAD", self._url(repository, "manifests/%s" % reference), repository,
-                                   (scope(repository),), action, {"Accept": ACCEPT})
+                                   (scope(repository),), action, {"Accept": ACCEPT}, final=NO_HEAD)
         response.drain()
         if response.status == 404:
             return None
-        if response.status in (405, 501):
+        if response.status in NO_HEAD:
             try:
                 return self.manifest(repository, reference).digest
             except errors.NotFound:
@@ -171,7 +183,7 @@ class Registry:
     def has_blob(self, repository, digest):
         """Whether the repository holds a blob already; False also where the registry does not tell."""
         response = self._try_again("HEAD", self._url(repository, "blobs/%s" % digest), repository, (scope(repository),),
-                                   ("read", "blob %s" % digest))
+                                   ("read", "blob %s" % digest), final=registry_answers.TRANSIENT)
         response.drain()
         return response.status == 200
 
@@ -215,6 +227,10 @@ class Registry:
             self._try_again("DELETE", location, repository, scopes, ("give up", "an upload")).drain()
         except errors.Error:
             pass
+
+    def turn(self):
+        """A context in which the registry can be asked without waiting for one's turn, if there are turns."""
+        return self._turns.turn() if self._turns else contextlib.nullcontext()
 
     def patience(self):
         """Seconds for which what may pass is tried again; none once the registry was found not to answer at all."""
@@ -310,14 +326,15 @@ class Registry:
             raise self._corrupt(repository, action[1], "its bytes have the digest %s" % manifest.digest)
         return manifest
 
-    def _try_again(self, method, url, repository, scopes, action, headers=None, body=None):
+    def _try_again(self, method, url, repository, scopes, action, headers=None, body=None, final=()):
         """The Response of a request that may be repeated, and is, while it fails in a way that may pass.
 
         A registry that did not answer at all for as long as that is not asked again before `forgive`.
+        final -- statuses that are taken as they are
         """
         def attempt(_number):
             response = self._authorized(method, url, repository, scopes, headers or {}, body)
-            if response.status in registry_answers.TRANSIENT:
+            if response.status in registry_answers.TRANSIENT and response.status not in final:
                 refusal = self._refusal(response, response.drain(), repository, action)
                 raise wait.Transient(refusal, registry_answers.retry_after(response.headers))
             self._lost = None
@@ -393,7 +410,7 @@ class Registry:
     def _request(self, method, place, target, headers, body=None, timeout=None):
         with self._lock:
             self.requests += 1
-        return self._pool.request(method, place, target, headers, body, timeout)
+        return self._pool.request(method, place, target, headers, body, timeout, self._turns)
 
     def _fetch(self, url, headers):
         """A token server's (status, body), for Authentication."""

@@ -4,8 +4,10 @@
 """What a registry means by an answer that was not hoped for."""
 from __future__ import annotations
 
+import email.utils
 import json
 import re
+import time
 
 from . import errors
 from .connections import failure
@@ -29,9 +31,23 @@ def error_code(body):
 
 
 def retry_after(headers):
-    """Seconds that a 429 or 503 asks to wait, or None. Dates are rare, and answered with our own back-off."""
+    """Seconds that a 429 or 503 asks to wait, or None. A date is held against the server's own clock, if it tells it."""
     value = (headers.get("Retry-After") or "").strip()
-    return float(value) if value.isdigit() else None
+    if value.isdigit():
+        return float(value)
+    then = seconds(value)
+    if then is None:
+        return None
+    now = seconds(headers.get("Date"))
+    return max(then - (time.time() if now is None else now), 0.0)
+
+
+def seconds(date):
+    """A date as HTTP writes it, in seconds since 1970; None if it is no date."""
+    try:
+        return email.utils.parsedate_to_datetime(date or "").timestamp()
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
 
 
 def refusal(host, repository, status, body, action, login):
@@ -59,7 +75,7 @@ def refusal(host, repository, status, body, action, login):
                        % (place, words), "Raise the limit of a request's body there.", **details)
     if status == 429:
         return failure(errors.Unreachable, "%s: the registry limits the rate of requests (429) and did not relent."
-                       % place, "Use fewer workers, or try later.", **details)
+                       % place, "Give it fewer requests at a time (registry_workers), or try later.", **details)
     kind = errors.Unreachable if status in TRANSIENT else errors.Error
     return kind("%s: cannot %s: the registry answers %s." % (place, words, told), **details)
 

@@ -12,6 +12,7 @@ ARGUMENT_SPEC = dict(
     ca_files=dict(type="list", elements="path", default=[]),
     ca_content=dict(default=""),
     plain_http=dict(type="list", elements="str", default=[]),
+    registry_workers=dict(type="dict", default={}),
 )
 
 
@@ -19,7 +20,20 @@ def connect(module, auth=None, **settings):
     """Registries as the module's options ask for them; `auth` is a document to use instead of that in auth_file."""
     params = module.params
     return Registries(given_auth(module) if auth is None else auth, params["ca_files"], params["ca_content"],
-                      params["plain_http"], **settings)
+                      params["plain_http"], bounds=bounds(params["registry_workers"]), **settings)
+
+
+def bounds(given):
+    """{host: requests at a time} of what was given for registries. Raises InvalidInput for what is no number from 1 on."""
+    found = {}
+    for host, count in given.items():
+        try:
+            found[host] = int(str(count))
+        except ValueError:
+            found[host] = 0
+        if found[host] < 1:
+            raise errors.InvalidInput("registry_workers: %r for %s is no number of requests. Give at least 1." % (count, host))
+    return found
 
 
 def given_auth(module):

@@ -9,6 +9,7 @@ what was in flight. The state of the work is what the target registry answers, a
 """
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import defaultdict, namedtuple
 
@@ -274,13 +275,25 @@ class Copying:
             if location is None:
                 return
             try:
-                job.target.upload(job.target_path, location, job.source.blob(job.source_path, descriptor), descriptor)
+                self._send(job, location, descriptor)
             except (errors.Corrupt, errors.NotFound):
                 job.target.cancel_upload(job.target_path, location)
                 raise
             self._display.blob_done(descriptor.size)
 
         wait.retry(attempt, job.target.patience, self._clock)
+
+    @staticmethod
+    def _send(job, location, descriptor):
+        """Read a blob and upload it, once both registries have a turn for it.
+
+        A thread that holds one turn never waits for another one but in the order of the hosts: nobody waits in a circle.
+        """
+        with contextlib.ExitStack() as stack:
+            for registry in sorted((job.source, job.target), key=lambda registry: registry.host):
+                stack.enter_context(registry.turn())
+            blob = stack.enter_context(contextlib.closing(job.source.blob(job.source_path, descriptor)))
+            job.target.upload(job.target_path, location, blob, descriptor)
 
 
 class Display:

@@ -83,8 +83,8 @@ options:
     type: bytes
   workers:
     description:
-      - How many images or layers are copied at a time. No registry gets more connections than that.
-      - Use fewer for a registry that limits the rate of requests.
+      - How many images or layers are copied at a time. No registry gets more requests at a time than that, and some get
+        fewer; see O(registry_workers).
     type: int
     default: 8
   retries:
@@ -280,7 +280,7 @@ def direct(module, registries, auth):
     program.version()
     with tempfile.TemporaryDirectory(dir=module.tmpdir) as directory:
         engine = oc.Engine(program, directory, orders, auth, module.params["ca_files"], module.params["ca_content"],
-                           module.params["plain_http"])
+                           module.params["plain_http"], registries.bound)
         return report(carry_out(module, orders, registries, engine=engine.copy), registries)
 
 

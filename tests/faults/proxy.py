@@ -45,7 +45,7 @@ class Rule:
 
 
 class Proxy:
-    """Listens on a free port of loopback; `requests` is what came.
+    """Listens on a free port of loopback; `requests` is what came, `most` how many of them there were at a time.
 
     tls -- an ssl.SSLContext, or None; delay -- seconds before each request is passed on
     """
@@ -54,6 +54,8 @@ class Proxy:
         self.upstream_port = upstream_port
         self.delay = delay
         self.requests = []
+        self.most = 0
+        self._now = 0
         self._rules = []
         self._lock = threading.Lock()
         proxy = self
@@ -89,13 +91,20 @@ class Proxy:
         with self._lock:
             return next((rule.fault for rule in self._rules if rule.applies(method, path)), None)
 
-    def note(self, request):
+    def begin(self):
         with self._lock:
+            self._now += 1
+            self.most = max(self.most, self._now)
+
+    def end(self, request):
+        with self._lock:
+            self._now -= 1
             self.requests.append(request)
 
     def forget(self):
         with self._lock:
             self.requests.clear()
+            self.most = self._now
 
     def count(self, method="[A-Z]+", path=""):
         """How many requests came that match."""
@@ -129,13 +138,14 @@ class Exchange(http.server.BaseHTTPRequestHandler):
 
     def handle_any(self):
         proxy = self.server_proxy
-        if proxy.delay:
-            time.sleep(proxy.delay)
+        proxy.begin()
         self.status = 0
         try:
+            if proxy.delay:
+                time.sleep(proxy.delay)
             (proxy.fault_for(self.command, self.path) or Exchange.forward)(self)
         finally:
-            proxy.note(Request(self.command, self.path, self.status, self.headers.get("Authorization")))
+            proxy.end(Request(self.command, self.path, self.status, self.headers.get("Authorization")))
 
     do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = handle_any
 

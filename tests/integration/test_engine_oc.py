@@ -117,6 +117,31 @@ def test_over_tls_with_a_login_and_no_secret_in_sight(tmp_path, capsys, monkeypa
     assert not os.path.exists(argv[3].partition("=")[2])
 
 
+def test_a_registry_gets_no_more_requests_at_a_time_than_it_shall(here, mirror, monkeypatch):
+    """That is the number of processes times what each is told."""
+    now, seen = [], []
+
+    def watched(argv, environ, **settings):
+        if "version" in argv:
+            return run(argv, environ, **settings)
+        now.append(argv)
+        seen.append((len(now), [argument for argument in argv if "per-registry" in argument]))
+        try:
+            return run(argv, environ, **settings)
+        finally:
+            now.remove(argv)
+
+    run = oc.run
+    monkeypatch.setattr(oc.Oc.__init__, "__defaults__", (watched,))
+    for bound, processes, each in ((2, 2, 1), (5, 4, 1), (9, 4, 2), (None, 4, None)):
+        seen.clear()
+        bounds = {here.source.host: bound, here.target.host: 10} if bound else {}
+        orders = [order._replace(target=order.target + "-%s" % bound) for order in here.release(8)]
+        assert mirror(orders, registry_workers=bounds, workers=2, retries=0)["counts"]["done"] == 8
+        assert max(count for count, _arguments in seen) <= processes
+        assert [arguments for _count, arguments in seen] == [["--max-per-registry=%d" % each] if each else []] * len(seen)
+
+
 def test_no_oc(mirror, monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
     assert "no program oc on this host's PATH" in mirror([])["msg"]

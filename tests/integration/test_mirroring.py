@@ -4,11 +4,12 @@
 """The native engine between real registries: what it costs, and what it makes of registries that misbehave."""
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import pytest
 
-from mirroring import PASSWORD, auth, htpasswd, statuses, transfer, world
+from mirroring import PASSWORD, auth, htpasswd, registry, statuses, transfer, world
 from ansible_collections.disconnected.openshift.plugins.module_utils import errors
 from faults import proxy
 from faults.trust import TokenServer
@@ -166,16 +167,82 @@ def test_what_fails_once_does_not_matter(here, fault):
         assert statuses(verdicts) == {"done": 4}, (method, path, verdicts)
 
 
-def test_retry_after_is_kept(here):
-    here.source.inject(proxy.status(429, headers=[("Retry-After", "7")]), path="/manifests/", times=1)
+@pytest.mark.parametrize("wait", [
+    [("Retry-After", "7")],
+    [("Retry-After", "Fri, 31 Dec 1999 23:59:59 GMT"), ("Date", "Fri, 31 Dec 1999 23:59:52 GMT")],
+], ids=["seconds", "date"])
+def test_retry_after_is_kept(here, wait):
+    here.source.inject(proxy.status(429, headers=wait), path="/manifests/", times=1)
     assert statuses(here.run(here.release(1))[0]) == {"done": 1}
     assert 7 in here.clock.paused
+
+
+def test_a_registry_gets_no_more_requests_at_a_time_than_it_shall(here):
+    here.source.delay = here.target.delay = 0.02
+    orders = here.release(12)
+    assert statuses(here.run(orders, workers=8, bounds={here.source.host: 2})[0]) == {"done": 12}
+    assert here.source.most == 2 and 2 < here.target.most <= 8
+    here.forget()
+    with here.registries(bounds={here.target.host: 3}) as registries:
+        transfer.look(orders, registries, 8)
+        assert here.target.most == 3
+    by_tag = ["%s:%d" % (orders[0].source.partition("@")[0], number) for number in range(12)]
+    with here.registries(bounds={here.source.host: 3}) as registries:
+        transfer.digests(by_tag, registries, 8)
+        assert here.source.most == 3
+
+
+def in_time(work):
+    """What `work` returns, which may be not to return."""
+    found = []
+    thread = threading.Thread(target=lambda: found.append(work()), daemon=True)
+    thread.start()
+    thread.join(60)
+    assert found, "it did not come to an end"
+    return found[0]
+
+
+def test_two_that_copy_from_each_other_do_not_wait_for_each_other(here, monkeypatch):
+    both_sending = threading.Barrier(2)
+
+    def open_blob(*args):
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both_sending.wait(1)
+        return original(*args)
+
+    original = registry.Registry.open_blob
+    there, back = here.source.host, here.target.host
+    here.run(here.release(1))
+    image = here.shelf.image("other", [images.bulk("other", 300_000)])
+    here.put()
+    orders = [transfer.Order(image.reference, back + "/other:1"),
+              transfer.Order("%s/ocp/release:t0" % back, there + "/ocp/release:t0")]
+    monkeypatch.setattr(registry.Registry, "open_blob", open_blob)
+    verdicts = in_time(lambda: here.run(orders, workers=4, bounds={there: 1, back: 1})[0])
+    assert statuses(verdicts) == {"done": 2}
+
+
+def test_a_failure_gives_its_turn_back(here):
+    def size(exchange):
+        return int(exchange.headers.get("Content-Length") or 0)
+
+    image = here.shelf.image("apps/big", [images.bulk("big", 3_000_000)])
+    here.target.inject(lambda exchange: exchange.answer(405) if size(exchange) else exchange.forward(), "PUT", "/uploads/")
+    here.target.inject(lambda exchange: exchange.cut() if size(exchange) > 1_000_000 else exchange.forward(), "PATCH")
+    orders = [transfer.Order(image.reference, here.target.host + "/apps/big:1")] + here.release(6)
+    verdicts = in_time(lambda: here.run(orders, workers=4, rounds=1, bounds={here.source.host: 1})[0])
+    assert [verdict.status for verdict in verdicts] == ["failed"] + ["done"] * 6
+
+
+def test_some_registries_are_asked_gently(here):
+    with here.registries(bounds={"quay.io": 9}) as registries:
+        assert [registries.bound(host) for host in ("quay.io", "registry.redhat.io", here.source.host)] == [9, 4, None]
 
 
 def test_a_rate_limit_that_stays_is_said(here):
     here.source.inject(proxy.status(429, headers=[("Retry-After", "9999")]), path="/manifests/")
     verdict = here.run(here.release(1))[0][0]
-    assert verdict.status == "failed" and "limits the rate" in verdict.reason and "fewer workers" in verdict.reason
+    assert verdict.status == "failed" and "limits the rate" in verdict.reason and "fewer requests at a time" in verdict.reason
 
 
 def test_a_cut_download_goes_on_where_it_broke(here):
@@ -241,7 +308,6 @@ def test_a_killed_run_is_finished_without_sending_anything_twice(here):
 # What registries do differently
 
 def test_uploads_in_parts_where_one_put_is_refused(here, monkeypatch):
-    from ansible_collections.disconnected.openshift.plugins.module_utils import registry
     monkeypatch.setattr(registry, "PATCH_SIZE", 100_000)
     here.target.inject(lambda exchange: exchange.answer(405) if int(exchange.headers.get("Content-Length") or 0) else
                        exchange.forward(), "PUT", "/uploads/")
@@ -295,6 +361,27 @@ def test_a_registry_that_takes_no_head(here):
     orders = here.release(3)
     here.target.inject(proxy.status(405, "UNSUPPORTED"), "HEAD", "/manifests/")
     assert [statuses(here.run(orders)[0]) for _run in range(2)] == [{"done": 3}, {"present": 3}]
+
+
+@pytest.mark.parametrize("code", [400, 405, 500, 501])
+def test_a_registry_that_takes_no_head_by_digest(here, code):
+    """So Nexus answers 500, for good."""
+    orders = here.release(2)
+    here.run(orders)
+    here.target.inject(proxy.status(code), "HEAD", "/(manifests|blobs)/sha256:")
+    here.clock.paused.clear()
+    digest = orders[0].source.partition("@")[2]
+    assert here.digest(orders[0].target, digest) == digest
+    assert here.digest(orders[0].target, "sha256:" + "0" * 64) is None
+    assert statuses(here.run([orders[1]._replace(target=orders[1].target + "-again"), orders[0]])[0]) == {
+        "done": 1, "present": 1}
+    assert not here.clock.paused
+
+
+def test_a_head_that_fails_once_does_not_matter(here):
+    here.run(here.release(1))
+    here.target.inject(proxy.status(500), "HEAD|GET", "/manifests/", times=2)
+    assert statuses(here.run(here.release(1))[0]) == {"present": 1}
 
 
 def test_a_repository_that_nobody_has_pushed_to_may_be_forbidden_to_look_at(here):

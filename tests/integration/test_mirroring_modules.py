@@ -330,6 +330,13 @@ def test_a_plan_file_is_carried_out(here, plan, capsys, tmp_path):
         assert result["failed"] and bad in result["msg"]
 
 
+def test_bounds_that_are_none(mirror):
+    for count in (0, "many", True):
+        result = mirror([], registry_workers={"quay.io": count})
+        assert result["failed"] and "registry_workers" in result["msg"] and "quay.io" in result["msg"]
+    assert mirror([], registry_workers={"quay.io": "2"})["counts"]["total"] == 0
+
+
 def test_an_empty_plan_is_done(mirror):
     assert mirror([])["counts"]["total"] == 0
 
