@@ -4,13 +4,14 @@
 """usage: python -m benchmark cluster [--nodes 500] [--references 10000]
 
 Converts a lab's cluster by digests alone, then with a rule by tag; configures and verifies it again with nothing to do;
-verifies a large cluster; judges many references. What the API was asked is counted by the lab.
+converts and verifies a large cluster; judges many references. What the API was asked is counted by the lab.
 """
 from __future__ import annotations
 
 import argparse
 import contextlib
 import pathlib
+import resource
 import sys
 import tempfile
 import time
@@ -55,12 +56,18 @@ def variables(lab, *more):
 
 
 def played(lab, playbook, given):
-    """(the run, seconds); ends the benchmark when it failed."""
-    start = time.monotonic()
-    run = lab.playbook("disconnected.openshift." + playbook, variables=given)
+    """(the run, seconds by the clock, seconds of computing); ends the benchmark when it failed."""
+    start, computed = time.monotonic(), computing()
+    run = lab.playbook("disconnected.openshift." + playbook, variables=given, timeout=900)
     if run.rc:
         sys.exit(run.output)
-    return run, time.monotonic() - start
+    return run, time.monotonic() - start, computing() - computed
+
+
+def computing():
+    """Seconds that the processes started from here, and those that these started, have kept a core busy."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def conversion(directory):
@@ -73,16 +80,16 @@ def conversion(directory):
         before = lab.writes
         runs = [played(lab, playbook, given) for playbook in ("configure", "verify")]
         writes = lab.writes - before
-        invocations = sum(is_module(task) for run, _seconds in runs for task in run.tasks)
-        wall = sum(seconds for _run, seconds in runs)
+        invocations = sum(is_module(task) for run, _wall, _computed in runs for task in run.tasks)
+        wall, computed = (sum(run[column] for run in runs) for column in (1, 2))
         played(lab, "configure", variables(lab, by_tag))
         tags = moves(lab)
     return [
         ("conversion, digests alone", "rollouts; drains", "%d; %d" % digests, "1; 0"),
         ("the same with a rule by tag added", "rollouts; drains", "%d; %d" % (tags[0] - digests[0], tags[1]),
          "1; one a node"),
-        ("configure + verify again", "API writes; module invocations; wall", "%d; %d; %.1f s" % (writes, invocations, wall),
-         "0; -; under 15 s"),
+        ("configure + verify again", "API writes; module invocations; wall (computing)",
+         "%d; %d; %.1f s (%.1f s)" % (writes, invocations, wall, computed), "0; -; under 15 s"),
     ]
 
 
@@ -98,14 +105,15 @@ def is_module(task):
 
 
 def many_nodes(directory, count):
-    """The row for verifying a large cluster."""
+    """The row for verifying a large cluster that was converted."""
     with lab_in(directory / "large", nodes=count, speed=100) as lab:
-        play = {"verify_settle": 0, "verify_expect": "used", "verify_fail": False}
+        lab.patch("machineconfiguration.openshift.io/v1", "MachineConfigPool", "worker", {"spec": {"maxUnavailable": "25%"}})
+        played(lab, "configure", dict(variables(lab), cluster_config_poll_interval=1))
         before = requests(lab)
-        _run, seconds = played(lab, "verify", play)
+        _run, wall, computed = played(lab, "verify", {})
         asked = requests(lab) - before
-    return [("verify %d nodes" % count, "wall; requests per node", "%.1f s; %.2f" % (seconds, asked / count),
-             "under 20 s on 2 cores; at most 2")]
+    return [("verify %d nodes" % count, "wall (computing); requests per node",
+             "%.1f s (%.1f s); %.2f" % (wall, computed, asked / count), "under 20 s on 2 cores; at most 2")]
 
 
 def requests(lab):
@@ -121,10 +129,10 @@ def coverage(count):
     conf = registries_conf.parse(entries)
     around = image_coverage.Surroundings(frozenset((mirror,)), frozenset((mirror,)), frozenset())
     texts = ["quay.io/team%d/app%d@sha256:%064x" % (number % 60, number, number) for number in range(count)]
-    start = time.monotonic()
+    start = time.process_time()
     aims = [image_coverage.aim(text, conf, around) for text in texts]
     answers = {reference: "sha256:%064x" % 0 for target in aims for reference in target.mirrors}
     for target in aims:
         image_coverage.verdict(target, answers, {"auths": {}})
-    return [("coverage of %d references" % count, "compute time without network", "%.2f s" % (time.monotonic() - start),
+    return [("coverage of %d references" % count, "compute time without network", "%.2f s" % (time.process_time() - start),
              "under 1 s")]
