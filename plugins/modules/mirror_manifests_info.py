@@ -37,6 +37,7 @@ seealso:
   - module: disconnected.openshift.mirror_plan
   - module: disconnected.openshift.image_mirror_sets
   - module: disconnected.openshift.catalog_sources
+  - module: disconnected.openshift.release_signatures
 """
 
 EXAMPLES = r"""
@@ -51,6 +52,7 @@ EXAMPLES = r"""
   vars:
     cluster_config_mirrors: "{{ manifests.mirrors }}"
     cluster_config_catalogs: "{{ manifests.catalog_sources }}"
+    cluster_config_signatures: "{{ manifests.signature_config_maps }}"
 """
 
 RETURN = r"""
@@ -92,7 +94,9 @@ catalog_sources:
       description: The index image as it is called outside, if the rules tell it, else as on the mirror.
       type: str
 signature_config_maps:
-  description: The ConfigMaps with signatures of releases, one for each release.
+  description: >-
+    The ConfigMaps with signatures of releases, one for each release, for
+    O(disconnected.openshift.release_signatures#module:config_maps).
   returned: success
   type: list
   elements: dict

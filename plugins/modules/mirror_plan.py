@@ -96,6 +96,7 @@ options:
 seealso:
   - module: disconnected.openshift.mirror_images
   - module: disconnected.openshift.image_mirror_sets
+  - module: disconnected.openshift.release_signatures
 """
 
 EXAMPLES = r"""
@@ -183,8 +184,8 @@ catalog_sources:
       type: str
 signature_config_maps:
   description: >-
-    The ConfigMaps of the namespace C(openshift-config-managed) with the releases' signatures, as far as the stores have
-    them.
+    The ConfigMaps with the releases' signatures, as far as the stores have them, for
+    O(disconnected.openshift.release_signatures#module:config_maps).
   returned: success
   type: list
   elements: dict

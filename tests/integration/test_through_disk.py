@@ -85,8 +85,17 @@ def test_a_mirror_that_another_tool_made_is_configured(lab, archive, tmp_path):
             {"source": upstream + "/openshift-release-dev/ocp-release", "mirrors": [mirror_registry + "/ocp/release"]},
             {"source": upstream + "/openshift-release-dev/ocp-v4.0-art-dev", "mirrors": [mirror_registry + "/ocp/release"]},
         ]}}))
+    signed, managed = "sha256-" + "a" * 64, "openshift-config-managed"
+    (tmp_path / "signature-configmap.json").write_text(json.dumps({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "mirrored-release-signatures", "namespace": managed,
+                     "labels": {"release.openshift.io/verification-signatures": ""}},
+        "binaryData": {signed + "-1": "c2lnbmVk"}}))
     run = lab.playbook("disconnected.openshift.configure", variables={"disconnected_mirror_manifests": [str(tmp_path)]})
     assert run.rc == 0, run.output
+    config_maps = lab.api.resources.get(api_version="v1", kind="ConfigMap")
+    found = config_maps.get(namespace=managed, label_selector="release.openshift.io/verification-signatures").to_dict()["items"]
+    assert [(each["metadata"]["name"], each["binaryData"]) for each in found] == [(signed, {signed + "-1": "c2lnbmVk"})]
     written = lab.api.resources.get(api_version="config.openshift.io/v1", kind="ImageDigestMirrorSet").get()
     rules = {rule["source"]: rule["mirrors"] for item in written.to_dict()["items"]
              for rule in item["spec"]["imageDigestMirrors"]}
