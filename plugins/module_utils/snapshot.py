@@ -21,6 +21,7 @@ from . import errors
 
 NAMESPACE = "openshift-config"
 NAME = "disconnected-openshift-snapshot"
+DISPLACED_NAME = "disconnected-openshift-displaced-registries"  # the Secret with entries of the pull secret
 SCHEMA = 1
 LARGEST = 900_000  # bytes of all values; the API takes objects of one MiB, of which a third more is base64's
 FILE_PREFIX = "registries-"
@@ -63,11 +64,23 @@ class Snapshot:
     def with_written(self, key, before, patch):
         """The snapshot that also knows that `patch` takes the place of `before`.
 
-        Once something was written, what was there before it stays as it was recorded; until then, a value that somebody
-        changed after the snapshot was taken is the one to come back to.
+        A field that is still as it was written keeps the value that was recorded for it. Any other one was changed by
+        somebody after it was recorded, or not written at all by a run that was killed: the value to come back to is the
+        one that is there.
         """
-        objects = self.objects if key in self.written else dict(self.objects, **{key: before})
-        return replace(self, objects=objects, written=dict(self.written, **{key: patch}))
+        fields = dict(before["spec"])
+        if key in self.written:
+            fields.update((name, self.objects[key]["spec"].get(name)) for name, value in before["spec"].items()
+                          if value == self.written[key]["spec"].get(name))
+        return replace(self, objects=dict(self.objects, **{key: {"spec": fields}}), written=dict(self.written, **{key: patch}))
+
+    def way_back(self, key, now):
+        """({field: value to put back}, {field: value that it had}) of the object of that key, whose tracked fields are
+        `now`: those that are as they were written, and those that somebody changed since, which are left."""
+        before, written = self.objects[key]["spec"], self.written[key]["spec"]
+        changed = {name: value for name, value in before.items() if now.get(name) != value}
+        return ({name: value for name, value in changed.items() if now.get(name) == written.get(name)},
+                {name: value for name, value in changed.items() if now.get(name) != written.get(name)})
 
     def without_written(self, key):
         """The snapshot after the object of that key was put back, or left to whoever changed it."""
@@ -118,12 +131,17 @@ def from_data(data):
     if schema != SCHEMA:
         raise errors.InvalidInput("Secret %s in %s has schema %s, and this release of the collection knows %d. Use the "
                                   "release that wrote it." % (NAME, NAMESPACE, schema, SCHEMA))
-    keys = [key for key in data if key.endswith(".json") and key not in ("release.json", "pools.json", "written.json")]
+    release, written = _document(data, "release.json", str), _document(data, "written.json", dict)
+    kinds = tuple(tracked.kind.lower() + "." for tracked in TRACKED)
+    objects = {key: _document(data, key, dict) for key in {*data, *written} if key.startswith(kinds)}
+    for key, patch in [*objects.items(), *(("written.json", patch) for patch in written.values())]:
+        if not isinstance(patch, dict) or not isinstance(patch.get("spec"), dict):
+            raise _changed_by_hand(key, "what is no patch of a spec")
     return Snapshot(
-        release=_document(data, "release.json"),
-        objects={key: _document(data, key) for key in keys},
-        pools={pool: _text(data, key) for pool, key in _document(data, "pools.json").items()},
-        written=_document(data, "written.json"))
+        release=release,
+        objects=objects,
+        pools={pool: _text(data, str(key)) for pool, key in _document(data, "pools.json", dict).items()},
+        written={key: patch for key, patch in written.items() if key in objects})
 
 
 def _file_of(text):
@@ -139,9 +157,17 @@ def _text(data, key):
                                   "or see the documentation on restoring by hand." % (NAME, NAMESPACE, key)) from None
 
 
-def _document(data, key):
+def _document(data, key, kind=object):
     try:
-        return json.loads(_text(data, key))
+        document = json.loads(_text(data, key))
     except ValueError:
-        raise errors.InvalidInput("Secret %s in %s holds under %s what is no JSON: it was changed by hand."
-                                  % (NAME, NAMESPACE, key)) from None
+        raise _changed_by_hand(key, "what is no JSON") from None
+    if not isinstance(document, kind):
+        raise _changed_by_hand(key, "JSON of another kind")
+    return document
+
+
+def _changed_by_hand(key, what):
+    return errors.InvalidInput(
+        "Secret %s in %s holds under %s %s: it was changed by hand. Put back what it held, or see the documentation on "
+        "restoring by hand." % (NAME, NAMESPACE, key, what))

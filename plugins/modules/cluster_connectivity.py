@@ -336,19 +336,20 @@ def plan_connected(cluster, params):
         return Plan("connected", None, snapshot.Snapshot(), snapshot.Snapshot(), [], options=params)
     plan = Plan("connected", stored, recorded, recorded, [], options=params)
     present = {tracked.key(obj["metadata"]["name"]): (tracked, obj) for tracked, obj in _objects(cluster)}
-    for key, written in recorded.written.items():
+    for key in recorded.written:
         plan.target = plan.target.without_written(key)
         if key not in present:
             continue
         tracked, obj = present[key]
-        now, before = snapshot.fields_of(tracked, obj)["spec"], recorded.objects[key]["spec"]
-        change = Change(tracked, obj, now, before)
-        if now == written["spec"] and now != before:
+        now = snapshot.fields_of(tracked, obj)["spec"]
+        back, left = recorded.way_back(key, now)
+        change = Change(tracked, obj, now, dict(now, **back))
+        if back:
             plan.changes.append(change)
-        elif now != before:
+        if left:
             plan.left.append(change.title)
-            plan.warnings.append("%s was changed by somebody else since the cut, and is left. It was %s." % (
-                change.title, ", ".join("%s %s" % (name, value) for name, value in sorted(before.items()))))
+            plan.warnings.append("%s of %s was changed by somebody else since the cut, and is left. It was %s." % (
+                ", ".join(sorted(left)), change.title, ", ".join(str(left[name]) for name in sorted(left))))
     return plan
 
 

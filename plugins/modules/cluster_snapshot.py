@@ -32,7 +32,8 @@ options:
       - V(compared) reads C(registries.conf) of every node and compares it with the snapshot. Where other people's mirror
         sets or registry settings have changed since, it compares with what those ask for now, and warns. Without a
         snapshot, too, it is that which counts.
-      - V(absent) removes the snapshot. It is refused while the snapshot is still needed to put something back.
+      - V(absent) removes the snapshot. It is refused while the snapshot is still needed to put something back. A warning
+        names entries of the pull secret that are still saved.
     type: str
     choices: [present, compared, absent]
     default: present
@@ -124,10 +125,13 @@ nodes:
       sample: ""
 """
 
+import base64
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import (
     cluster_inputs,
+    dockerconfigjson,
     errors,
     machine_config,
     mirror_sets,
@@ -179,15 +183,30 @@ def present(cluster, _params, check_mode):
 def absent(cluster, _params, check_mode):
     """Remove the snapshot, if nothing needs it any more."""
     stored, recorded = snapshot_store.load(cluster)
+    warnings = [] if check_mode else _saved_entries(cluster)
     if stored is None:
-        return _result(snapshot.Snapshot(), exists=False)
+        return dict(_result(snapshot.Snapshot(), exists=False), warnings=warnings)
     if recorded.written and not check_mode:
         raise errors.Conflict(
             "The snapshot is still needed: %s were changed for the cut and not put back. Do that first, with "
             "cluster_connectivity and state: connected." % ", ".join(sorted(recorded.written)))
     if not check_mode:
         snapshot_store.delete(cluster, stored)
-    return _result(recorded, exists=True, changed=True)
+    return dict(_result(recorded, exists=True, changed=True), warnings=warnings)
+
+
+def _saved_entries(cluster):
+    """[warning] of the entries of the pull secret that nobody has put back."""
+    stored = cluster.get("v1", "Secret", snapshot.DISPLACED_NAME, snapshot.NAMESPACE)
+    if stored is None or not owned(stored):
+        return []
+    try:
+        names = sorted(dockerconfigjson.parse(base64.b64decode(stored["data"][".dockerconfigjson"]).decode("utf-8"))["auths"])
+    except (KeyError, ValueError, errors.InvalidInput):
+        names = ["they cannot be read"]
+    return ["Secret %s in %s keeps entries of the pull secret that were not put back: %s. Name them in "
+            "disconnected_removed_registries and reconnect again, or delete it." % (
+                snapshot.DISPLACED_NAME, snapshot.NAMESPACE, ", ".join(names))]
 
 
 def take(cluster):
@@ -250,16 +269,20 @@ def compared(cluster, params, _check_mode):
 
 def _references(recorded, asked):
     """({pool: the registries that its nodes must have}, [warning])."""
-    references, others = {}, []
-    for pool, text in recorded.pools.items():
-        before = registries_conf.parse(text).registries
+    references, others, warnings = {}, [], []
+    for pool, text in sorted(recorded.pools.items()):
+        try:
+            before = registries_conf.parse(text).registries
+        except errors.InvalidInput as error:
+            warnings.append("The registries.conf of pool %s in the snapshot cannot be read, so its nodes are compared with "
+                            "what the cluster's objects ask for now. %s" % (pool, error.message))
+            continue
         same = registries_conf.compare(before, asked).matches
         references[pool] = before if same else asked
         others += [] if same else [pool]
-    warnings = [] if not others else [
+    return references, warnings + ([] if not others else [
         "Other people's mirror sets, or the cluster's registry settings, were changed since the snapshot was taken: the "
-        "nodes of %s are compared with what those ask for now." % ", ".join(sorted(others))]
-    return references, warnings
+        "nodes of %s are compared with what those ask for now." % ", ".join(others)])
 
 
 def _row(name, wanted, answer):

@@ -10,8 +10,8 @@ description:
   - Adds, replaces or removes entries of the secret C(pull-secret) in C(openshift-config), which every node
     gets as C(/var/lib/kubelet/config.json). Every other entry, and every other key of the document, stays as
     it is.
-  - An entry that was not there before is recorded as this collection's in an annotation of the secret
-    (C(disconnected.openshift/added-registries)). An entry that was there and is replaced, or is removed by
+  - An entry that this module wrote is recorded as this collection's in an annotation of the secret
+    (C(disconnected.openshift/registries)). An entry that was there and is replaced, or is removed by
     O(force), is first saved in the secret C(disconnected-openshift-displaced-registries) in
     C(openshift-config), so that it can be put back. An entry that was there with the very same credentials is
     nobody's change, and stays on the way back.
@@ -56,7 +56,8 @@ options:
     description:
       - Registries, C(host[:port]), whose entries are to go with O(state=present), whoever they belong to. They are saved
         first.
-      - With O(state=absent) they are put back.
+      - With O(state=absent) they are put back, unless somebody has put another one there since, which then stays. A
+        warning names one that is nowhere.
     type: list
     elements: str
     default: []
@@ -150,24 +151,24 @@ from typing import Dict, FrozenSet, List
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import dockerconfigjson, errors, secrets
-from ..module_utils.cluster import ARGUMENT_SPEC, OWNER, OWNER_LABEL, Cluster, optimistic
+from ..module_utils.snapshot import DISPLACED_NAME, NAMESPACE
+from ..module_utils.cluster import ARGUMENT_SPEC, OWNER, OWNER_LABEL, Cluster, optimistic, owned
 
-NAMESPACE = "openshift-config"
 NAME = "pull-secret"
-DISPLACED_NAME = "disconnected-openshift-displaced-registries"
 TYPE = "kubernetes.io/dockerconfigjson"
 KEY = ".dockerconfigjson"
-ADDED = "disconnected.openshift/added-registries"
+OURS = "disconnected.openshift/registries"
 REMOVED = object()  # in the place of an entry: there shall be none
 
 
 @dataclass(frozen=True)
 class PullSecret:
-    """The global pull secret and what is known of our part in it: the keys that we added, and the entries, by
-    key, that were there before we replaced or removed them."""
+    """The global pull secret and what is known of our part in it: the keys whose entries we wrote, and the entries,
+    by key, that were there before we replaced or removed them. One that is saved and still there, and not ours, was not
+    replaced yet, or is back."""
 
     document: Dict
-    added: FrozenSet[str] = frozenset()
+    ours: FrozenSet[str] = frozenset()
     displaced: Dict[str, Dict] = field(default_factory=dict)
 
     @property
@@ -181,25 +182,26 @@ class PullSecret:
         return dict(self.document, auths=dict(removed, **self.entries))
 
     def with_document(self, document):
-        """The pull secret with another document, each difference entered into the books: what comes newly is
-        added, and what was not ours is displaced."""
+        """The pull secret with another document, each difference entered into the books: what comes is ours, and what
+        was not ours is displaced, also in the place of what was displaced before and somebody wrote anew."""
         after = document["auths"]
-        displaced = dict(self.displaced)
-        for key, entry in self.entries.items():
-            if after.get(key) != entry and key not in self.added:
-                displaced.setdefault(key, entry)
-        came = {key for key in after if key not in self.entries and key not in displaced}
-        return PullSecret(document, frozenset((self.added | came) & set(after)), displaced)
+        lost = {key: entry for key, entry in self.entries.items() if after.get(key) != entry and key not in self.ours}
+        came = {key for key, entry in after.items() if self.entries.get(key) != entry}
+        return PullSecret(document, frozenset((self.ours | came) & set(after)), dict(self.displaced, **lost))
 
     def restored(self, key):
         """The pull secret with the entry that was displaced from this key, and nothing of ours under it."""
         displaced = dict(self.displaced)
         entries = dict(self.entries, **{key: displaced.pop(key)})
-        return PullSecret(dict(self.document, auths=entries), self.added - {key}, displaced)
+        return PullSecret(dict(self.document, auths=entries), self.ours - {key}, displaced)
+
+    def with_former(self, key):
+        """The pull secret with what was there before us under a displaced key, which is what is there if it is not ours."""
+        return self.forgotten(key) if key in self.entries and key not in self.ours else self.restored(key)
 
     def forgotten(self, key):
         """The pull secret as it is, without what was displaced from this key."""
-        return PullSecret(self.document, self.added, {name: entry for name, entry in self.displaced.items() if name != key})
+        return PullSecret(self.document, self.ours, {name: entry for name, entry in self.displaced.items() if name != key})
 
 
 def present(secret, wanted):
@@ -212,7 +214,7 @@ def present(secret, wanted):
             document, _changes = dockerconfigjson.merge(secret.document, {key: entry})
             secret = secret.with_document(document)
         elif key in secret.displaced:
-            secret = secret.restored(key)
+            secret = secret.with_former(key)
         elif key not in secret.entries:
             raise errors.NotFound("No entry of %s was saved that could be put back. Give its username and password."
                                   % key)
@@ -225,13 +227,14 @@ def absent(secret, wanted, force):
     for key, entry in wanted.items():
         if entry is REMOVED:
             if key in secret.displaced:
-                # One that is there again is somebody's own by now.
-                secret = secret.forgotten(key) if key in secret.entries else secret.restored(key)
-        elif force or key in secret.added:
+                secret = secret.with_former(key)
+            elif key not in secret.entries:
+                warnings.append("%s: there is no entry of it, and none is saved that could be put back." % key)
+        elif force or (key in secret.ours and key not in secret.displaced):
             document, _changes = dockerconfigjson.remove(secret.document, [key])
             secret = secret.with_document(document)
-        elif key in secret.displaced and key in secret.entries:
-            secret = secret.restored(key)
+        elif key in secret.displaced and (key in secret.ours or key in secret.entries):
+            secret = secret.with_former(key)
         elif key in secret.entries:
             warnings.append("%s: its entry was there before, so it is left. It is removed with force: true." % key)
     return secret, warnings
@@ -269,8 +272,11 @@ def read(cluster):
             "Secret %s in %s has type %s, which the nodes' configuration refuses; it must be %s. A secret's type cannot "
             "be changed: delete it, and create it with this type." % (NAME, NAMESPACE, stored.get("type"), TYPE))
     saved = cluster.get("v1", "Secret", DISPLACED_NAME, NAMESPACE)
+    if saved and not owned(saved):
+        raise errors.Conflict("Secret %s in %s is not this collection's: it lacks the label %s=%s. Rename or delete it."
+                              % (DISPLACED_NAME, NAMESPACE, OWNER_LABEL, OWNER))
     displaced = _document(saved)["auths"] if saved else {}
-    return stored, PullSecret(_document(stored), _added(stored), displaced), saved
+    return stored, PullSecret(_document(stored), _ours(stored, displaced), displaced), saved
 
 
 def _document(stored):
@@ -287,11 +293,12 @@ def _document(stored):
         raise errors.InvalidInput("Secret %s in %s: %s" % (name, NAMESPACE, error.message)) from None
 
 
-def _added(stored):
+def _ours(stored, displaced):
+    """The keys whose entries we wrote. Where that was edited by hand, those of which something else is saved."""
     try:
-        return frozenset(json.loads((stored["metadata"].get("annotations") or {}).get(ADDED, "[]")))
+        return frozenset(json.loads((stored["metadata"].get("annotations") or {}).get(OURS, "[]")))
     except (ValueError, TypeError):
-        return frozenset()  # edited by hand: then nothing is known to be ours
+        return frozenset(displaced)
 
 
 def _encoded(document):
@@ -303,8 +310,8 @@ def patch_for(stored, before, after):
     patch = {}
     if after.document != before.document:
         patch["data"] = {KEY: _encoded(after.document)}
-    if after.added != before.added:
-        patch["metadata"] = {"annotations": {ADDED: json.dumps(sorted(after.added)) if after.added else None}}
+    if after.ours != before.ours:
+        patch["metadata"] = {"annotations": {OURS: json.dumps(sorted(after.ours)) if after.ours else None}}
     if patch:
         patch.setdefault("metadata", {})["resourceVersion"] = stored["metadata"]["resourceVersion"]
     return patch or None
@@ -343,7 +350,7 @@ class Decision:
     def carry_out(self, cluster):
         """Write it. What is displaced is saved first and forgotten last, so that it is never nowhere."""
         saved = self.saved
-        kept = dict(self.after.displaced, **self.before.displaced)
+        kept = dict(self.before.displaced, **self.after.displaced)
         if kept != self.before.displaced:
             saved = save(cluster, saved, kept)
         patch = patch_for(self.stored, self.before, self.after)
@@ -406,8 +413,9 @@ def difference(before, after):
     """What changes, as --diff shows it: names alone."""
     replaced = dockerconfigjson.difference(before.document, after.document).replaced
     return {
-        "before": {"registries": list(before.entries)},
-        "after": {"registries": ["%s (other credentials)" % key if key in replaced else key for key in after.entries]},
+        "before": {"registries": list(before.entries), "saved": sorted(before.displaced)},
+        "after": {"registries": ["%s (other credentials)" % key if key in replaced else key for key in after.entries],
+                  "saved": sorted(after.displaced)},
     }
 
 

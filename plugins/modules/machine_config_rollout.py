@@ -551,7 +551,7 @@ def resume(observer, params, check_mode):
     for pool in chosen:
         name = pool["metadata"]["name"]
         try:
-            after[name] = observer.cluster.merge_patch(API, "MachineConfigPool", name, body)
+            after[name] = _resume_one(observer.cluster, name, body)
         except errors.Error as error:
             after[name] = pool
             failure = failure or error
@@ -611,6 +611,16 @@ def _pause_one(cluster, pool, body):
                 raise
             pool = cluster.get(API, "MachineConfigPool", name) or pool
     return pool
+
+
+def _resume_one(cluster, name, body):
+    """Resume the pool whatever else was written to it: the API itself gives up when that is much."""
+    for attempt in range(CONFLICTS_BORNE):
+        try:
+            return cluster.merge_patch(API, "MachineConfigPool", name, body)
+        except errors.Conflict:
+            if attempt == CONFLICTS_BORNE - 1:
+                raise
 
 
 def _switched(before, after):

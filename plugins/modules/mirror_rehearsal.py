@@ -123,7 +123,7 @@ def forbid(objects, cluster):
             "A rehearsal cannot be on OpenShift %s as it is: the ImageContentSourcePolicy %s cannot say NeverContactSource, "
             "only an ImageDigestMirrorSet can (4.13 or later). Take one node its way to the internet instead, and let it "
             "pull." % (cluster.version, ", ".join(helpless)))
-    changes = [(obj, _forbidden(obj)) for obj in ours if NOTE not in _annotations(obj)]
+    changes = [(obj, after) for obj, after in ((obj, _forbidden(obj)) for obj in ours) if after != obj]
     after = {(obj["kind"], obj["metadata"]["name"]): obj for obj in objects}
     after.update({(new["kind"], new["metadata"]["name"]): new for _old, new in changes})
     image = cluster.get(cluster_inputs.CONFIG, "Image", "cluster")
@@ -149,23 +149,33 @@ def _annotations(obj):
 
 
 def _forbidden(obj):
+    """The object that lets no source be asked. What an earlier rehearsal noted, which may have been killed and its policies
+    written anew since, counts for those that are still forbidden."""
     entries = obj["spec"].get(FIELDS[obj["kind"]]) or []
-    note = json.dumps({entry["source"]: entry.get(POLICY) for entry in entries}, sort_keys=True)
-    return _with(obj, [dict(entry, **{POLICY: mirror_sets.NEVER}) for entry in entries], {NOTE: note})
+    noted = _noted(obj)
+    former = {entry["source"]: noted[entry["source"]] if entry.get(POLICY) == mirror_sets.NEVER and entry["source"] in noted
+              else entry.get(POLICY) for entry in entries}
+    return _with(obj, [dict(entry, **{POLICY: mirror_sets.NEVER}) for entry in entries],
+                 {NOTE: json.dumps(former, sort_keys=True)})
 
 
 def _allowed(obj):
     """The object with the noted policies, where they still are what the rehearsal made of them."""
-    try:
-        noted = json.loads(_annotations(obj)[NOTE])
-    except ValueError:
-        noted = {}  # edited by hand: without a policy the source is allowed
+    noted = _noted(obj)
     entries = []
     for entry in obj["spec"].get(FIELDS[obj["kind"]]) or []:
         policy = noted.get(entry["source"]) if entry.get(POLICY) == mirror_sets.NEVER else entry.get(POLICY)
         kept = {key: value for key, value in entry.items() if key != POLICY}
         entries.append(dict(kept, **({POLICY: policy} if policy else {})))
     return _with(obj, entries, {NOTE: None})
+
+
+def _noted(obj):
+    """{source: policy before the rehearsal} as noted; of what was edited by hand nothing, which allows the source."""
+    try:
+        return dict(json.loads(_annotations(obj).get(NOTE, "{}")))
+    except (ValueError, TypeError):
+        return {}
 
 
 def _with(obj, entries, annotations):

@@ -219,6 +219,28 @@ class TestConnected:
         assert result["left"] == ["ClusterVersion version"] and "stable-4.16" in result["warnings"][0]
         assert spec(cluster, "ClusterVersion", "version")["channel"] == "fast-4.17"
 
+    def test_one_field_that_somebody_changed_keeps_no_other_one_back(self):
+        """So it is after a later run has served another catalog."""
+        cluster = cluster_of()
+        run(cluster)
+        cluster.merge_patch(CONFIG, "OperatorHub", "cluster", {"spec": {"sources": [{"name": "mine", "disabled": True}]}})
+        result = run(cluster, state="connected", wait=0)
+        assert result["objects"] == ["ClusterVersion version", "OperatorHub cluster"]
+        assert result["left"] == ["OperatorHub cluster"] and result["warnings"][0].startswith("sources of OperatorHub cluster")
+        assert spec(cluster, "OperatorHub") == {"sources": [{"name": "mine", "disabled": True}]}
+
+    def test_what_somebody_changed_after_a_run_that_was_killed_is_what_comes_back(self):
+        cluster = cluster_of()
+        cluster.refuse("patch", "ClusterVersion", errors.Unreachable("killed"))
+        with pytest.raises(errors.Unreachable):
+            run(cluster)
+        cluster._refused.clear()
+        cluster.merge_patch(CONFIG, "ClusterVersion", "version", {"spec": {"channel": "fast-4.17"}})
+        run(cluster)
+        assert "channel" not in spec(cluster, "ClusterVersion", "version")
+        run(cluster, state="connected", wait=0)
+        assert spec(cluster, "ClusterVersion", "version")["channel"] == "fast-4.17"
+
     def test_after_a_run_that_was_killed_before_it_wrote_the_object(self):
         cluster = cluster_of()
         cluster.refuse("patch", "ClusterVersion", errors.Unreachable("killed"))

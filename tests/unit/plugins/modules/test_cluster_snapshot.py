@@ -113,6 +113,15 @@ class TestAbsent:
         assert run(cluster, state="absent")["changed"] and stored(cluster) is None
         assert not run(cluster, state="absent")["changed"]
 
+    @pytest.mark.parametrize("text, told", [('{"auths": {"cloud.openshift.com": {"auth": "Y2FuYXJ5OmNhbmFyeQ=="}}}',
+                                             "cloud.openshift.com"), ("{", "cannot be read")])
+    def test_entries_of_the_pull_secret_that_are_still_saved_are_told(self, cluster, run, text, told):
+        cluster.put({"apiVersion": "v1", "kind": "Secret", "data": {".dockerconfigjson": base64.b64encode(text.encode()).decode()},
+                     "metadata": {"name": snapshot.DISPLACED_NAME, "namespace": snapshot.NAMESPACE, "labels": OURS}})
+        for _time in range(2):
+            warnings = json.dumps(run(cluster, state="absent")["warnings"])
+            assert told in warnings and "disconnected_removed_registries" in warnings and "Y2Fu" not in warnings
+
     def test_not_while_it_is_needed(self, cluster, run):
         run(cluster)
         recorded = snapshot.from_data(stored(cluster)["data"])
@@ -146,6 +155,16 @@ class TestCompared:
         result = run(cluster, state="compared")
         assert result["matches"] and "master, worker" in json.dumps(result["warnings"])
 
+    def test_a_file_that_a_hand_has_damaged(self, cluster, run):
+        run(cluster)
+        name = json.loads(texts(cluster)["pools.json"])["worker"]
+        damaged = {name: base64.b64encode(b"[[registry]").decode()}
+        cluster.merge_patch("v1", "Secret", snapshot.NAME, {"data": damaged}, snapshot.NAMESPACE)
+        for node in ("m0", "w0", "w1"):
+            say(cluster, node, rollouts.TEMPLATE)
+        result = run(cluster, state="compared")
+        assert result["matches"] and "pool worker in the snapshot cannot be read" in json.dumps(result["warnings"])
+
     def test_a_node_that_cannot_be_read(self, cluster, run):
         run(cluster)
         for node in ("m0", "w0"):
@@ -164,8 +183,15 @@ class TestFormat:
         taken = snapshot.Snapshot(objects={"k": {"spec": {"channel": "a"}}})
         cut = taken.with_written("k", {"spec": {"channel": "b"}}, {"spec": {"channel": None}})
         assert cut.objects["k"] == {"spec": {"channel": "b"}}
-        again = cut.with_written("k", {"spec": {"channel": "c"}}, {"spec": {"channel": None}})
+        again = cut.with_written("k", {"spec": {"channel": None}}, {"spec": {"channel": "local"}})
         assert again.objects["k"] == {"spec": {"channel": "b"}}
+
+    def test_and_what_was_changed_after_it_is_what_counts_then(self):
+        """Each field by itself. A run that was killed before it wrote the object leaves it in the same state."""
+        recorded = {"spec": {"channel": "a", "upstream": "x"}}
+        cut = snapshot.Snapshot(objects={"k": recorded}).with_written("k", recorded, {"spec": {"channel": None, "upstream": "y"}})
+        again = cut.with_written("k", {"spec": {"channel": "c", "upstream": "y"}}, {"spec": {"channel": None, "upstream": "y"}})
+        assert again.objects["k"] == {"spec": {"channel": "c", "upstream": "x"}}
 
     def test_too_large_for_a_secret(self):
         with pytest.raises(errors.InvalidInput, match="900000"):
@@ -175,8 +201,32 @@ class TestFormat:
         ({}, "schema"),
         ({"schema": "Mg=="}, "schema 2"),
         ({"schema": "MQ==", "pools.json": "?"}, "release.json"),
-        ({"schema": "MQ==", "release.json": "IngiCg==", "pools.json": base64.b64encode(b'{"a": "gone"}').decode()}, "gone"),
+        ({"schema": "MQ==", "written.json": "e30=", "release.json": "IngiCg==",
+          "pools.json": base64.b64encode(b'{"a": "gone"}').decode()}, "gone"),
     ])
     def test_what_cannot_be_read_is_named(self, data, word):
         with pytest.raises(errors.InvalidInput, match=word):
             snapshot.from_data(data)
+
+    @pytest.mark.parametrize("key, text", [
+        ("schema", ""), ("schema", "{"), ("schema", '"1"'), ("release.json", "7"),
+        ("pools.json", "[]"), ("pools.json", '{"worker": 7}'), ("registries-" + "0" * 16 + ".conf", None),
+        ("clusterversion.version.json", "[]"), ("clusterversion.version.json", '{"spec": null}'),
+        ("clusterversion.version.json", None), ("written.json", None), ("written.json", "[]"),
+        ("written.json", '{"clusterversion.version.json": {}}'), ("written.json", '{"clusterversion.version.json": "x"}'),
+        ("written.json", '{"operatorhub.cluster.json": {"spec": {}}}'),
+    ])
+    def test_what_a_hand_has_damaged_is_named(self, key, text):
+        """Whatever it is, the Secret and its key are told, and nothing breaks later for it."""
+        texts = {"schema": "1", "release.json": '"4.16.30"', "clusterversion.version.json": '{"spec": {"channel": "a"}}',
+                 "written.json": '{"clusterversion.version.json": {"spec": {"channel": null}}}',
+                 "pools.json": '{"worker": "registries-0000000000000000.conf"}', "registries-" + "0" * 16 + ".conf": ""}
+        encoded = {name: base64.b64encode(value.encode()).decode() for name, value in dict(texts, **{key: text or ""}).items()
+                   if (name, text) != (key, None)}
+        assert snapshot.from_data({name: base64.b64encode(value.encode()).decode() for name, value in texts.items()})
+        with pytest.raises(errors.InvalidInput, match=snapshot.NAME):
+            snapshot.from_data(encoded)
+
+    def test_what_somebody_else_added_is_no_matter(self):
+        data = dict(snapshot.to_data(snapshot.Snapshot()), **{"notes.json": "bm9uZQ=="})
+        assert snapshot.from_data(data) == snapshot.Snapshot()

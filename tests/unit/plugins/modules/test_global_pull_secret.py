@@ -13,9 +13,10 @@ pytest.importorskip("openshift")
 hypothesis = pytest.importorskip("hypothesis")
 
 from ansible_collections.disconnected.openshift.plugins.module_utils import dockerconfigjson, errors  # noqa: E402
+from ansible_collections.disconnected.openshift.plugins.module_utils.cluster import OWNER, OWNER_LABEL  # noqa: E402
 from ansible_collections.disconnected.openshift.plugins.modules import global_pull_secret  # noqa: E402
 from ansible_collections.disconnected.openshift.plugins.modules.global_pull_secret import (  # noqa: E402
-    ADDED, DISPLACED_NAME, KEY, NAME, NAMESPACE, TYPE)
+    DISPLACED_NAME, KEY, NAME, NAMESPACE, OURS as RECORD, TYPE)
 from ansible_collections.disconnected.openshift.tests.unit import fake_module  # noqa: E402
 from ansible_collections.disconnected.openshift.tests.unit.fake_cluster import CONFIG, FakeCluster  # noqa: E402
 
@@ -31,6 +32,7 @@ QUAY = auth("redhat", "canary-quay")
 CLOUD = dict(auth("cloud", "canary-token"), email="me@example.com")
 OURS = auth("cluster", PASSWORD)
 FORMER = auth("former", "canary-former")
+RENEWED = auth("former", "canary-renewed")
 
 
 def document(**entries):
@@ -39,8 +41,9 @@ def document(**entries):
 
 def secret(content, name=NAME, kind=TYPE):
     text = content if isinstance(content, str) else json.dumps(content, indent=2)
-    return {"apiVersion": "v1", "kind": "Secret", "type": kind, "metadata": {"name": name, "namespace": NAMESPACE},
-            "data": {KEY: base64.b64encode(text.encode()).decode()}}
+    labels = {OWNER_LABEL: OWNER} if name == DISPLACED_NAME else {}
+    return {"apiVersion": "v1", "kind": "Secret", "type": kind,
+            "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels}, "data": {KEY: base64.b64encode(text.encode()).decode()}}
 
 
 def infrastructure(topology="HighlyAvailable"):
@@ -65,7 +68,7 @@ def run(capsys):
         items = [item if isinstance(item, dict) else {"registry": item} for item in registries]
         result = fake_module.run(global_pull_secret, capsys, dict({"registries": items}, **args), cluster, check_mode)
         shown = json.dumps({name: value for name, value in result.items() if name != "invocation"})
-        for entry in (QUAY, CLOUD, OURS, FORMER):
+        for entry in (QUAY, CLOUD, OURS, FORMER, RENEWED):
             assert entry["auth"] not in shown
         assert "canary" not in shown
         return result
@@ -172,8 +175,9 @@ class TestPresent:
         result = run(cluster, with_credentials(), with_credentials("second.test"), check_mode=True)
         assert (result["changed"], result["added"], result["replaced"]) == (True, ["second.test"], [MIRROR])
         assert result["diff"] == {
-            "before": {"registries": ["cloud.openshift.com", "quay.io", MIRROR]},
-            "after": {"registries": ["cloud.openshift.com", "quay.io", MIRROR + " (other credentials)", "second.test"]}}
+            "before": {"registries": ["cloud.openshift.com", "quay.io", MIRROR], "saved": []},
+            "after": {"registries": ["cloud.openshift.com", "quay.io", MIRROR + " (other credentials)", "second.test"],
+                      "saved": [MIRROR]}}
         assert cluster.writes == []
 
     def test_a_change_in_between_is_kept(self, run, cluster):
@@ -192,7 +196,7 @@ class TestAbsent:
         result = run(cluster, MIRROR, state="absent")
         assert (result["changed"], result["removed"]) == (True, [MIRROR])
         assert stored(cluster) == document()
-        assert ADDED not in cluster.peek("v1", "Secret", NAME, NAMESPACE)["metadata"]["annotations"]
+        assert RECORD not in cluster.peek("v1", "Secret", NAME, NAMESPACE)["metadata"]["annotations"]
         cluster.writes.clear()
         assert not run(cluster, MIRROR, state="absent")["changed"]
         assert cluster.writes == []
@@ -234,7 +238,7 @@ class TestAbsent:
     @pytest.mark.parametrize("annotation", ["not json", "7", "{"])
     def test_a_record_edited_by_hand_makes_nothing_ours(self, run, annotation):
         damaged = secret(document(**{MIRROR: OURS}))
-        damaged["metadata"]["annotations"] = {ADDED: annotation}
+        damaged["metadata"]["annotations"] = {RECORD: annotation}
         cluster = FakeCluster(infrastructure(), damaged)
         assert not run(cluster, MIRROR, state="absent")["changed"]
 
@@ -257,7 +261,7 @@ def test_whatever_was_made_present_absent_leads_back(before, steps):
     for wanted in steps:
         secret = global_pull_secret.present(secret, wanted)
         assert {key: secret.entries[key] for key in wanted} == wanted
-        assert not set(secret.displaced) & secret.added
+        assert secret.ours <= set(secret.entries)
     keys = {key for wanted in steps for key in wanted}
     secret, _warnings = global_pull_secret.absent(secret, dict.fromkeys(keys), force=False)
     assert secret == start
@@ -328,6 +332,19 @@ class TestWithout:
         run(cluster, without=self.GONE, state="absent")
         assert stored(cluster)["auths"]["cloud.openshift.com"] == FORMER and stored(cluster, DISPLACED_NAME) is None
 
+    def test_one_that_somebody_put_there_since_takes_the_place_of_the_saved_one(self, run, cluster):
+        run(cluster, without=self.GONE)
+        cluster.put(secret(document(**{"cloud.openshift.com": RENEWED})))
+        assert run(cluster, without=self.GONE)["removed"] == self.GONE
+        assert run(cluster, without=self.GONE, state="absent")["added"] == self.GONE
+        assert stored(cluster)["auths"]["cloud.openshift.com"] == RENEWED
+
+    def test_one_that_is_nowhere_is_told(self, run, cluster):
+        run(cluster, without=self.GONE)
+        cluster.delete("v1", "Secret", DISPLACED_NAME, NAMESPACE)
+        result = run(cluster, without=self.GONE, state="absent")
+        assert not result["changed"] and "cloud.openshift.com: there is no entry" in str(result["warnings"])
+
 
 class TestInterrupted:
     """A run that was killed between two writes: the next one ends where it would have."""
@@ -346,6 +363,51 @@ class TestInterrupted:
         run(cluster, MIRROR, state="absent")
         assert stored(cluster) == document(**{MIRROR: FORMER})
         assert stored(cluster, DISPLACED_NAME) is None
+
+    @pytest.mark.parametrize("again", [True, False])
+    def test_and_renewed_by_somebody_before_the_next_run(self, run, again):
+        """What is saved is not what is there: it is the newer one that is to stay, or to come back."""
+        cluster = FakeCluster(infrastructure(), secret(document(**{MIRROR: RENEWED})), self.saved())
+        if again:
+            assert run(cluster, with_credentials())["replaced"] == [MIRROR]
+        run(cluster, MIRROR, state="absent")
+        assert stored(cluster) == document(**{MIRROR: RENEWED}) and stored(cluster, DISPLACED_NAME) is None
+
+
+class TestDamaged:
+    """What only a hand can have done."""
+
+    def test_a_record_that_cannot_be_read(self, run):
+        """The entry of which another is saved was ours, then."""
+        there = secret(document(**{MIRROR: OURS}))
+        there["metadata"]["annotations"] = {RECORD: "not json"}
+        cluster = FakeCluster(infrastructure(), there, secret({"auths": {MIRROR: FORMER}}, DISPLACED_NAME))
+        assert run(cluster, MIRROR, state="absent")["replaced"] == [MIRROR]
+        assert stored(cluster) == document(**{MIRROR: FORMER})
+
+    @pytest.mark.parametrize("content", ["", "{", '{"auths": {"a.test": {"auth": "Y2FuYXJ5"}}}', '{"auths": []}', "[]"])
+    def test_saved_entries_that_cannot_be_read(self, run, content):
+        cluster = FakeCluster(infrastructure(), secret(document()), secret(content, DISPLACED_NAME))
+        for state in ("present", "absent"):
+            result = run(cluster, without=["cloud.openshift.com"], state=state)
+            assert result["failed"] and DISPLACED_NAME in result["msg"]
+        assert cluster.writes == []
+
+    def test_somebody_elses_secret_in_the_place_of_ours(self, run):
+        theirs = secret({"auths": {"cloud.openshift.com": FORMER}}, DISPLACED_NAME)
+        del theirs["metadata"]["labels"]
+        cluster = FakeCluster(infrastructure(), secret(document()), theirs)
+        result = run(cluster, without=["cloud.openshift.com"], state="absent")
+        assert result["failed"] and OWNER_LABEL in result["msg"] and cluster.writes == []
+
+    def test_an_entry_of_ours_that_somebody_deleted(self, run):
+        cluster = FakeCluster(infrastructure(), secret(document(**{MIRROR: FORMER})))
+        run(cluster, with_credentials())
+        deleted = cluster.peek("v1", "Secret", NAME, NAMESPACE)
+        deleted["data"] = secret(document())["data"]
+        cluster.put(deleted)
+        run(cluster, MIRROR, state="absent")
+        assert stored(cluster) == document(**{MIRROR: FORMER}) and stored(cluster, DISPLACED_NAME) is None
 
 
 class TestIdentity:

@@ -384,6 +384,26 @@ class TestPausedAndResumed:
         assert not pool(cluster)["spec"]["paused"]
         assert [entry["paused"] for entry in caught.value.details["pools"]] == [True, False]
 
+    @pytest.mark.parametrize("conflicts", [1, machine_config_rollout.CONFLICTS_BORNE])
+    def test_a_pool_that_everybody_writes_to_is_resumed_all_the_same(self, conflicts):
+        cluster = cluster_of()
+        self.pause(cluster)
+        patch, met = cluster.merge_patch, []
+
+        def refusing(*arguments):
+            if len(met) < conflicts:
+                met.append(arguments)
+                raise errors.Conflict("the object has been modified")
+            return patch(*arguments)
+        cluster.merge_patch = refusing
+        if conflicts < machine_config_rollout.CONFLICTS_BORNE:
+            self.resume(cluster)
+        else:
+            with pytest.raises(errors.Conflict):
+                self.resume(cluster)
+        assert pool(cluster, "master")["spec"]["paused"] == (conflicts == machine_config_rollout.CONFLICTS_BORNE)
+        assert not pool(cluster)["spec"]["paused"]
+
     def test_a_pool_that_was_resumed_by_hand_loses_the_note(self):
         cluster = cluster_of()
         self.pause(cluster)

@@ -72,6 +72,18 @@ def test_one_that_was_changed_meanwhile_is_left(run):
     assert entries(cluster) == [B]
 
 
+def test_after_one_that_was_killed_and_whose_policies_were_written_anew(run):
+    """The note that is left must not be taken for a source that is forbidden."""
+    cluster = a_cluster()
+    run(cluster)
+    cluster.merge_patch(CONFIG, "ImageDigestMirrorSet", "ours", {"spec": {"imageDigestMirrors": [
+        A, dict(B, mirrorSourcePolicy=NEVER)]}})
+    assert [obj["kind"] for obj in run(cluster)["objects"]] == ["ImageDigestMirrorSet"]
+    assert [entry["mirrorSourcePolicy"] for entry in entries(cluster)] == [NEVER, NEVER]
+    run(cluster, state="absent")
+    assert entries(cluster) == [A, B]
+
+
 def test_an_icsp_cannot_say_it(run):
     cluster = FakeCluster(mirrors("ImageContentSourcePolicy", "ours", B, api_version="operator.openshift.io/v1alpha1"))
     result = run(cluster)
