@@ -240,29 +240,44 @@ def _lookup(document, reference):
 def _checked(document):
     """(auths, credHelpers) of a document as dicts; raises InvalidInput where containers/image cannot decode
     it."""
-    if not isinstance(document, dict):
+    if not isinstance(document, (dict, type(None))):
         raise InvalidInput("The pull secret is not a JSON object.")
-    auths, helpers = (_member(document, name, {}) for name in ("auths", "credHelpers"))
-    if not isinstance(auths, dict) or not isinstance(helpers, dict):
-        raise InvalidInput("The pull secret's auths and credHelpers must be JSON objects.")
-    for key, value in auths.items():
-        if not isinstance(value, (dict, type(None))):
-            raise InvalidInput("The pull secret's entry %r is not a JSON object." % key)
-        for field in ("auth", "identitytoken"):
-            if not isinstance(_member(value or {}, field), (str, type(None))):
-                raise InvalidInput("The pull secret's entry %r has %s that is not text." % (key, field))
-    if not all(isinstance(helper, (str, type(None))) for helper in helpers.values()):
+    return _joined(document or {}, "auths", _check_entry), _joined(document or {}, "credHelpers", _check_helper)
+
+
+def _check_entry(key, value):
+    if not isinstance(value, (dict, type(None))):
+        raise InvalidInput("The pull secret's entry %r is not a JSON object." % key)
+    for name, field in (value or {}).items():
+        if name.casefold() in ("auth", "identitytoken") and not isinstance(field, (str, type(None))):
+            raise InvalidInput("The pull secret's entry %r has %s that is not text." % (key, name))
+
+
+def _check_helper(_key, value):
+    if not isinstance(value, (str, type(None))):
         raise InvalidInput("The pull secret's credHelpers must be names.")
-    return auths, helpers
 
 
-def _member(table, name, default=None):
-    """A member of a JSON object as Go's decoder finds it: in any case, null is nothing, the last one
-    counts."""
-    found = default
+def _member(table, name):
+    """A text in a JSON object as Go's decoder finds it: in any case, null is nothing, the last one counts."""
+    found = None
     for key, value in table.items():
         if value is not None and key.casefold() == name.casefold():
             found = value
+    return found
+
+
+def _joined(table, name, check):
+    """An object in a JSON object as Go's decoder finds it: in any case, one written twice is joined, null empties it.
+    `check` sees each of its members, also those that another one takes the place of."""
+    found = {}
+    for key, value in table.items():
+        if key.casefold() == name.casefold():
+            if not isinstance(value, (dict, type(None))):
+                raise InvalidInput("The pull secret's auths and credHelpers must be JSON objects.")
+            for member, content in (value or {}).items():
+                check(member, content)
+            found = {} if value is None else dict(found, **value)
     return found
 
 

@@ -90,6 +90,9 @@ class TestFindKey:
         ({"auths": {"x": 1}}, "entry 'x' is not a JSON object"),
         ({"auths": {"x": {"auth": 1}}}, "entry 'x' has auth that is not text"),
         ({"auths": {"x": {"identitytoken": []}}}, "entry 'x' has identitytoken that is not text"),
+        ({"auths": {"x": {"Auth": 1, "auth": SECRET}}}, "entry 'x' has Auth that is not text"),
+        ({"auths": {"x": {"auth": 1}}, "AUTHS": {"x": {"auth": SECRET}}}, "entry 'x' has auth that is not text"),
+        ({"AUTHS": 1, "auths": {}}, "must be JSON objects"),
         ({"auths": {}, "credHelpers": {"x": 1}}, "credHelpers"),
         ({"auths": {}, "credHelpers": {"quay.io": "pass"}}, "credential helper"),
     ])
@@ -97,9 +100,15 @@ class TestFindKey:
         with pytest.raises(errors.InvalidInput, match=reason):
             dockerconfigjson.find_key(doc, "quay.io/a")
 
-    @pytest.mark.parametrize("doc", [{}, {"auths": None}, {"AUTHS": {"quay.io": {"Auth": SECRET}}}])
+    @pytest.mark.parametrize("doc", [None, {}, {"auths": None}, {"AUTHS": {"quay.io": {"Auth": SECRET}}}])
     def test_names_in_any_case_and_nothing(self, doc):
-        assert dockerconfigjson.find_key(doc, "quay.io/a") == ("quay.io" if doc.get("AUTHS") else None)
+        assert dockerconfigjson.find_key(doc, "quay.io/a") == ("quay.io" if doc and doc.get("AUTHS") else None)
+
+    def test_an_object_that_is_written_twice_is_joined_and_null_empties_it(self):
+        twice = {"auths": {"quay.io": {"auth": SECRET}}, "Auths": {"other.io": {"auth": SECRET}}}
+        assert dockerconfigjson.find_key(twice, "quay.io/a") == "quay.io"
+        assert dockerconfigjson.find_key(twice, "other.io/a") == "other.io"
+        assert dockerconfigjson.find_key(dict(twice, AUTHS=None), "quay.io/a") is None
 
     def test_a_bad_reference(self):
         with pytest.raises(errors.InvalidInput, match="not an image reference"):
