@@ -376,7 +376,16 @@ def carry_out(cluster, plan, params, clock):
         cluster.create(obj)
     for obj in plan.update:
         cluster.merge_patch(obj["apiVersion"], obj["kind"], obj["metadata"]["name"],
-                            {"metadata": obj["metadata"], "spec": obj["spec"]}, obj["metadata"].get("namespace"))
+                            {"metadata": obj["metadata"], "spec": _patch_of(obj)}, obj["metadata"].get("namespace"))
+
+
+def _patch_of(obj):
+    """The spec as a merge patch: an interval from when the image was named by its tag goes, as the API refuses it beside
+    a digest."""
+    if obj["kind"] != CATALOG[1]:
+        return obj["spec"]
+    source = obj["spec"]["source"]
+    return {"source": dict(source, image={"pollIntervalMinutes": None, **source["image"]})}
 
 
 def _still_default(cluster, names):

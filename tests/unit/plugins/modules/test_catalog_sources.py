@@ -135,6 +135,15 @@ def test_without_olm_v1_and_by_digest():
     assert image == {"ref": by_digest["image"]}
 
 
+def test_from_a_tag_to_a_digest():
+    cluster = a_cluster(hub())
+    run(cluster, ACME)
+    by_digest = dict(ACME, image="mirror.test:5000/olm/acme@sha256:" + "1" * 64)
+    assert run(cluster, by_digest)["updated"] == ["CatalogSource acme-index", "ClusterCatalog acme-index"]
+    assert cluster.peek(*CATALOG, "acme-index")["spec"]["source"]["image"] == {"ref": by_digest["image"]}
+    assert not run(cluster, by_digest)["changed"]
+
+
 def test_no_olm_at_all():
     with pytest.raises(errors.NotFound, match="no Operator Lifecycle Manager"):
         run(FakeCluster(hub()), ACME)
