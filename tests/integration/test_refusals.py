@@ -72,6 +72,14 @@ def test_a_user_without_rights(lab):
             env={"K8S_AUTH_KUBECONFIG": str(lab.directory / "kubeconfig-viewer")})
 
 
+def test_an_unverified_api(lab):
+    """The refusal names where the API's CA can be read."""
+    refused(lab, "disconnected.openshift.convert", "validate_certs: false", "get configmap kube-root-ca.crt",
+            env={"K8S_AUTH_VALIDATE_CERTS": "false"})
+    told = lab.api.resources.get(api_version="v1", kind="ConfigMap").get(name="kube-root-ca.crt", namespace="default")
+    assert told.data["ca.crt"] == (lab.directory / "ca/api-ca.crt").read_text()
+
+
 def test_a_paused_pool(lab):
     lab.patch(*WORKER, {"spec": {"paused": True}})
     try:

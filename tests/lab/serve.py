@@ -158,6 +158,7 @@ async def _api(settings: Settings, stack: AsyncExitStack, store: Store, nodes: N
     authority.write_text(signer.certificate, encoding="ascii")
     tokens = {f"sha256~{secrets.token_urlsafe(32)}": user for user in (access.ADMIN, access.VIEWER)}
     admin, viewer = tokens
-    server = await serve(store, signer.server_context(settings.authorities, "api"), tokens, nodes)
+    context = signer.server_context(settings.authorities, "api")
+    server = await serve(store, context, tokens, nodes, ca=signer.certificate)
     stack.push_async_callback(server.stop)
     return server, describe.Api(server.url, authority, admin, viewer)
