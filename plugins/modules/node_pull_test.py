@@ -119,6 +119,7 @@ NAME = "pull"
 LABELS = {"app": "disconnected-openshift-pull", OWNER_LABEL: OWNER}
 NOT_YET = frozenset(("ContainerCreating", "PodInitializing", ""))
 NODES_TOLD = 3
+GOING_SECONDS = 60  # that the namespace of a run before this one may take to be gone
 
 
 def main():
@@ -149,7 +150,7 @@ def run(cluster, params, check_mode=False, clock=wait.SystemClock(), now=datetim
     if check_mode:
         return result
     namespace = params["namespace"]
-    make_namespace(cluster, namespace)
+    make_namespace(cluster, namespace, params["poll_interval"], clock)
     try:
         create(cluster, daemon_set(namespace, image))
         result["nodes"] = pulled(cluster, params, nodes, image, clock)
@@ -172,18 +173,28 @@ def daemon_image(cluster):
     return found["spec"]["template"]["spec"]["containers"][0]["image"]
 
 
-def make_namespace(cluster, name):
-    """Create the namespace; one that a killed run left behind is used. Raises Conflict for somebody else's."""
+def make_namespace(cluster, name, interval, clock):
+    """Create the namespace; one that a killed run left behind is used, and one that still goes is waited for. Raises
+    Conflict for somebody else's."""
     found = cluster.get("v1", "Namespace", name)
+    if found is not None and not owned(found):
+        raise errors.Conflict("The namespace %s is not this collection's. Give another name." % name)
+    if found is not None and found["metadata"].get("deletionTimestamp"):
+        wait.poll(lambda: gone(cluster, name), GOING_SECONDS, interval, clock)
+        found = None
     if found is None:
         cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {
             "name": name, "labels": {OWNER_LABEL: OWNER},
             # Without it a cluster's default selector would leave nodes out.
             "annotations": {"openshift.io/node-selector": ""}}})
-    elif not owned(found):
-        raise errors.Conflict("The namespace %s is not this collection's. Give another name." % name)
-    elif found["metadata"].get("deletionTimestamp"):
-        raise errors.Conflict("The namespace %s is still being deleted. Try again in a minute." % name)
+
+
+def gone(cluster, name):
+    """True once the namespace is there no longer."""
+    if cluster.get("v1", "Namespace", name) is None:
+        return True
+    return wait.Pending("the namespace %s of an earlier run is still being deleted; oc describe namespace/%s tells what "
+                        "keeps it." % (name, name))
 
 
 def create(cluster, obj):

@@ -97,6 +97,21 @@ def test_somebody_elses_namespace_is_not_touched():
     assert cluster.writes == []
 
 
+@pytest.mark.parametrize("after", [6, 600])
+def test_the_namespace_of_a_run_just_before_is_waited_for(after):
+    cluster = a_cluster({"apiVersion": "v1", "kind": "Namespace", "metadata": {
+        "name": NAMESPACE, "labels": {OWNER_LABEL: OWNER}, "deletionTimestamp": "2026-03-01T10:00:00Z"}})
+    clock = FakeClock()
+    clock.at(after, lambda: cluster._objects.pop(("v1", "Namespace", "", NAMESPACE)))
+    if after < node_pull_test.GOING_SECONDS:
+        assert run(cluster, clock=clock)["matches"]
+        assert cluster.writes[0] == ("create", "Namespace", NAMESPACE)
+    else:
+        with pytest.raises(errors.TimedOut, match="still being deleted"):
+            run(cluster, clock=clock)
+        assert cluster.writes == []
+
+
 def test_what_a_killed_run_left_behind_is_used():
     left = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": {OWNER_LABEL: OWNER}}}
     cluster = a_cluster(left, node_pull_test.daemon_set(NAMESPACE, "quay.io/old@sha256:" + "2" * 64))
