@@ -89,7 +89,7 @@ options:
   method:
     description:
       - How the nodes' rules are read. V(files) reads C(/etc/containers/registries.conf) itself, and needs the
-        right to create C(pods/exec) in C(openshift-machine-config-operator).
+        rights to get and create C(pods/exec) in C(openshift-machine-config-operator).
       - V(api) takes them from the configuration that the node reports to run, at a cost that does not grow
         with the number of nodes.
     type: str

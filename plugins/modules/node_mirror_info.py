@@ -34,7 +34,7 @@ options:
     elements: str
   method:
     description:
-      - V(files) reads the files themselves. It needs the right to create C(pods/exec) in
+      - V(files) reads the files themselves. It needs the rights to get and create C(pods/exec) in
         C(openshift-machine-config-operator).
       - V(api) only reads the API, at a cost that does not grow with the number of nodes. It takes the node's word for
         what it runs (the daemon turns a node Degraded when a file differs), and for the CAs what was handed to the
