@@ -22,6 +22,9 @@ ICSP = "/apis/operator.openshift.io/v1alpha1/imagecontentsourcepolicies"
 IMAGES = "/apis/config.openshift.io/v1/images"
 POOLS = "/apis/machineconfiguration.openshift.io/v1/machineconfigpools"
 CATALOGS = "/apis/operators.coreos.com/v1alpha1/namespaces/default/catalogsources"
+INDEXES = "/apis/olm.operatorframework.io/v1/clustercatalogs"
+DAEMON_SETS = "/apis/apps/v1/namespaces/default/daemonsets"
+PODS = "/api/v1/namespaces/default/pods"
 OPERATORS = "/apis/config.openshift.io/v1/clusteroperators"
 DRY = "?dryRun=All"
 STRICT = "?dryRun=All&fieldValidation=Strict"
@@ -75,6 +78,26 @@ def catalog(spec):
     return {"apiVersion": "operators.coreos.com/v1alpha1", "kind": "CatalogSource", "metadata": metadata, "spec": spec}
 
 
+def index(image):
+    """A ClusterCatalog of that image."""
+    metadata, spec = {"name": "c"}, {"source": {"type": "Image", "image": image}}
+    return {"apiVersion": "olm.operatorframework.io/v1", "kind": "ClusterCatalog", "metadata": metadata, "spec": spec}
+
+
+def daemon_set(labels=None, pod=None, **container):
+    """A DaemonSet that is good but for what is said."""
+    spec = {"containers": [{"name": "c", "image": "i", **container}], **(pod or {})}
+    template = {"metadata": {"labels": {"app": "d"}}, "spec": spec}
+    selector = {"matchLabels": {"app": "d"} if labels is None else labels}
+    return {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "d"},
+            "spec": {"selector": selector, "template": template}}
+
+
+def pod(**spec):
+    spec = {"containers": [{"name": "c", "image": "i"}], **spec}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec}
+
+
 def sources(*entries):
     """An ImageContentSourcePolicy of those entries."""
     return icsp({"repositoryDigestMirrors": list(entries)})
@@ -85,6 +108,7 @@ NO_MATCH = (422, "in body should match '^")
 BAD_KEY = (422, "a valid config key must consist of alphanumeric characters, '-', '_' or '.'")
 REDACTED = 'data[.dockerconfigjson]: Invalid value: "<secret contents redacted>": '
 A = {"source": "quay.io/a"}
+DIGESTED = "m:5000/a/b@sha256:" + "0" * 64
 
 # What is posted (dry), the code and a part of the message; no message: accepted.
 VERDICTS = {
@@ -142,7 +166,56 @@ VERDICTS = {
         "a key of IPv6": (config_map("c", {"[fd00::1]..443": "PEM"}), BAD_KEY),
         "a key with two dots": (config_map("c", {"mirror.registry.com..443": "PEM"}), ACCEPTED),
         "a key that begins with dots": (config_map("c", {"..443": "PEM"}), (422, "must not start with '..'")),
+        "notes without end": (config_map("c", annotations={"a": "x" * 262144}),
+                              (422, "metadata.annotations: Too long: may not be more than 262144 bytes")),
+        "a nameless owner": (config_map("c", ownerReferences=[{"apiVersion": "v1", "kind": "Pod", "uid": "1"}]),
+                             (422, 'metadata.ownerReferences.name: Invalid value: "": must not be empty')),
         "another namespace": (config_map("c", namespace="other"), (400, "does not match the namespace sent")),
+    },
+    INDEXES + DRY: {
+        "a tag": (index({"ref": "m:5000/a/b:v1", "pollIntervalMinutes": 5}), ACCEPTED),
+        "a digest": (index({"ref": DIGESTED}), ACCEPTED),
+        "a digest that is polled": (index({"ref": DIGESTED, "pollIntervalMinutes": 5}),
+                                    (422, "spec.source.image: Invalid value: \"object\": cannot specify pollInterval")),
+        "never polled": (index({"ref": "m/a:v1", "pollIntervalMinutes": 0}),
+                         (422, "pollIntervalMinutes in body should be greater than or equal to 1")),
+        "no tag": (index({"ref": "m/a"}), (422, "spec.source.image.ref: Invalid value: \"string\": must end with a digest")),
+        "a port and no tag": (index({"ref": "m:5000/a"}), (422, "valid tags must begin with a word character")),
+        "upper case": (index({"ref": "m:5000/A:v1"}), (422, "a valid name is required")),
+        "an underscore in the host": (index({"ref": "m_x/a:v1"}), (422, "must start with a valid domain")),
+        "a short digest": (index({"ref": "m/a@sha256:abc"}), (422, "the encoded string must be at least 32 characters")),
+        "what follows the port": (index({"ref": f"m:5000/{'a/' * 60}a:v1"}), (422, "must not be more than 127 characters")),
+    },
+    DAEMON_SETS + DRY: {
+        "as it should be": (daemon_set(pod={"tolerations": [{"operator": "Exists"}]}), ACCEPTED),
+        "no selector": (daemon_set({}), (422, "spec.selector: Invalid value: {}: empty selector is invalid for daemonset")),
+        "others' pods": (daemon_set({"app": "x"}),
+                         (422, 'spec.template.metadata.labels: Invalid value: {"app":"d"}: `selector` does not match')),
+        "a name": (daemon_set(name="C"), (422, "spec.template.spec.containers[0].name: Invalid value: \"C\": a lowercase")),
+        "pods that end": (daemon_set(pod={"restartPolicy": "Never"}),
+                          (422, 'spec.template.spec.restartPolicy: Unsupported value: "Never": supported values: "Always"')),
+        "every taint of a value": (daemon_set(pod={"tolerations": [{"operator": "Exists", "value": "x"}]}),
+                                   (422, "value must be empty when `operator` is 'Exists'")),
+        "any taint but not so": (daemon_set(pod={"tolerations": [{"operator": "Equal"}]}),
+                                 (422, "operator must be Exists when `key` is empty")),
+        "for a while": (daemon_set(pod={"tolerations": [{"operator": "Exists", "tolerationSeconds": 5}]}),
+                        (422, "effect must be 'NoExecute' when `tolerationSeconds` is set")),
+        "a pull policy": (daemon_set(imagePullPolicy="Often"),
+                          (422, 'supported values: "Always", "IfNotPresent", "Never"')),
+        "no quantity": (daemon_set(resources={"requests": {"cpu": "x"}}), (400, "quantities must match the regular")),
+        "no volume": (daemon_set(volumeMounts=[{"name": "v", "mountPath": "/x"}]),
+                      (422, 'spec.template.spec.containers[0].volumeMounts[0].name: Not found: "v"')),
+        "all rights and none": (daemon_set(securityContext={"privileged": True, "allowPrivilegeEscalation": False}),
+                                (422, "cannot set `allowPrivilegeEscalation` to false and `privileged` to true")),
+        "a selector of nodes": (daemon_set(pod={"nodeSelector": {"a b": "c"}}),
+                                (422, 'spec.template.spec.nodeSelector: Invalid value: "a b"')),
+    },
+    PODS + DRY: {
+        "an account that is not there": (pod(serviceAccountName="nope"),
+                                         (403, "error looking up service account default/nope")),
+        "a priority that is not there": (pod(priorityClassName="nope"), (403, "no PriorityClass with name nope was found")),
+        "a directory of nothing": (pod(volumes=[{"name": "v", "hostPath": {"path": ""}}]),
+                                   (422, "spec.volumes[0].hostPath.path: Required value")),
     },
     "/api/v1/namespaces/nope/configmaps": {"no namespace": (config_map("c"), (404, 'namespaces "nope" not found'))},
     CATALOGS + DRY: {"no type": (catalog({"image": "x"}), (422, "spec.sourceType: Required value"))},
@@ -334,12 +407,25 @@ def test_json_patch_that_does_not_fit_is_422(api):
     assert api.call("PATCH", f"{MAPS}/patched", fits, kind=JSON_PATCH).code == 200
 
 
-def test_a_deleted_namespace_takes_its_objects_along(api):
-    api.call("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "brief"}})
+def test_a_deleted_namespace_takes_its_objects_along_after_a_while(api):
+    brief = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "brief"}}
+    api.call("POST", "/api/v1/namespaces", brief)
     api.call("POST", "/api/v1/namespaces/brief/configmaps", config_map("inside"))
     assert api.call("DELETE", "/api/v1/namespaces/brief").code == 200
-    assert api.call("GET", "/api/v1/namespaces/brief").code == 404
+    assert api.call("GET", "/api/v1/namespaces/brief").body["status"]["phase"] == "Terminating"
+    refused = api.call("POST", "/api/v1/namespaces/brief/configmaps", config_map("late"))
+    assert refused.code == 403 and "because it is being terminated" in refused.message
+    assert api.call("POST", "/api/v1/namespaces", brief).message == (
+        'object is being deleted: namespaces "brief" already exists')
+    deadline = time.monotonic() + 10
+    while api.call("GET", "/api/v1/namespaces/brief").code != 404:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     assert api.call("GET", "/api/v1/namespaces/brief/configmaps/inside").code == 404
+
+
+def test_some_namespaces_stay(api):
+    assert api.call("DELETE", "/api/v1/namespaces/kube-system").message.endswith("this namespace may not be deleted")
 
 
 def test_what_is_owned_goes_with_its_owner(api):

@@ -217,8 +217,10 @@ def test_a_new_deployment_gets_its_pods_and_takes_them_along(play):
     play(story)
 
 
-def test_a_daemon_set_has_a_pod_on_every_node(play):
+@pytest.mark.parametrize("tolerations, roles", [([], ["worker"]), ([{"operator": "Exists"}], ["master", "worker"])])
+def test_a_daemon_set_has_a_pod_on_every_node_whose_taints_it_tolerates(play, tolerations, roles):
     async def story(made):
+        containers = [{"name": "c", "image": "localhost:5001/x"}]
         made.store.create(
             DAEMON_SETS,
             {
@@ -227,13 +229,14 @@ def test_a_daemon_set_has_a_pod_on_every_node(play):
                     "selector": {"matchLabels": {"app": "puller"}},
                     "template": {
                         "metadata": {"labels": {"app": "puller"}},
-                        "spec": {"containers": [{"name": "c", "image": "localhost:5001/x"}]},
+                        "spec": {"containers": containers, "tolerations": tolerations},
                     },
                 },
             },
         )
         await asyncio.sleep(10)
-        assert sorted(pod["spec"]["nodeName"] for pod in pods(made, "default")) == made.nodes()
-        assert made.store.get(DAEMON_SETS, "puller", "default")["status"]["numberReady"] == 6
+        expected = [node for node in made.nodes() if node.partition("-")[0] in roles]
+        assert sorted(pod["spec"]["nodeName"] for pod in pods(made, "default")) == expected
+        assert made.store.get(DAEMON_SETS, "puller", "default")["status"]["numberReady"] == len(expected)
 
     play(story)

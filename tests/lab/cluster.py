@@ -18,7 +18,8 @@ from .operators import MARKETPLACE
 from .settings import Endpoint, Settings
 from .workloads import Workload
 
-_MASTER = {"node-role.kubernetes.io/master": ""}
+_MASTERS = "node-role.kubernetes.io/master"  # their label, and their taint
+_MASTER = {_MASTERS: ""}
 _NAMESPACES = """
     default kube-node-lease kube-public kube-system openshift openshift-apiserver openshift-apiserver-operator
     openshift-authentication openshift-cluster-samples-operator openshift-cluster-version openshift-config
@@ -159,7 +160,8 @@ def _platform(frame: Frame) -> None:
     ):
         for namespace, name, replicas, component in table:
             labels = {"app": name, "k8s-app": name}
-            workload = Workload(namespace, name, labels, (frame.container(name, component),), selector)
+            containers, taint = (frame.container(name, component),), _MASTERS if selector else ""
+            workload = Workload(namespace, name, labels, containers, selector, taint)
             frame.deployment(workload, places, replicas)
             if name in _BUDGETED:
                 frame.budget(workload)
@@ -185,10 +187,10 @@ def _daemon_sets(frame: Frame) -> list[Workload]:
     of_node_ca = (frame.container("node-ca", "cluster-image-registry-operator", mounts=certificates),)
     of_dns = (frame.container("dns", "coredns"),)
     return [
-        Workload(context.NAMESPACE, daemon, {"k8s-app": daemon}, of_daemon),
-        Workload(context.NAMESPACE, server, {"k8s-app": server}, of_server, _MASTER),
-        Workload(certs.REGISTRY_NAMESPACE, "node-ca", {"name": "node-ca"}, of_node_ca),
-        Workload("openshift-dns", "dns-default", {"k8s-app": "dns-default"}, of_dns),
+        Workload(context.NAMESPACE, daemon, {"k8s-app": daemon}, of_daemon, taint="*"),
+        Workload(context.NAMESPACE, server, {"k8s-app": server}, of_server, _MASTER, taint="*"),
+        Workload(certs.REGISTRY_NAMESPACE, "node-ca", {"name": "node-ca"}, of_node_ca, taint="*"),
+        Workload("openshift-dns", "dns-default", {"k8s-app": "dns-default"}, of_dns, taint=_MASTERS),
     ]
 
 

@@ -23,6 +23,7 @@ from .api.errors import Refusal
 from .api.store import Store, now
 from .clock import Scale
 from .container import Command, root_of
+from .taints import welcomes
 
 log = logging.getLogger(__name__)
 
@@ -283,7 +284,8 @@ def _fits(pod: dict, node: dict) -> bool:
     labels = node["metadata"].get("labels") or {}
     ready = any(c["type"] == "Ready" and c["status"] == "True" for c in node.get("status", {}).get("conditions", []))
     wanted = pod["spec"].get("nodeSelector") or {_WORKER: ""}
-    return ready and not node.get("spec", {}).get("unschedulable") and wanted.items() <= labels.items()
+    schedulable = not node.get("spec", {}).get("unschedulable") and welcomes(node, pod["spec"])
+    return ready and schedulable and wanted.items() <= labels.items()
 
 
 def _condition(name: str, holds: bool, reason: str = "", message: str = "") -> dict:

@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from . import cluster, content, control, describe, mco, process
-from .api import access
+from .api import access, housekeeping
 from .api.server import Server, serve
 from .api.store import Store
 from .clock import Scale
@@ -82,7 +82,7 @@ async def start(settings: Settings, stack: AsyncExitStack) -> None:
     images = Images(puller)
     nodes = Nodes(store, scale, settings.directory / "nodes", images.provide)
     # Served from its first object on, so that what is owned goes with its owner.
-    server, api = await _api(settings, stack, store, nodes)
+    server, api = await _api(settings, stack, store, nodes, scale.seconds(housekeeping.NAMESPACE_GRACE))
     access.seed_roles(store)
     cluster.seed(store, settings, made, public)
     for pod in store.list("pods"):
@@ -152,13 +152,15 @@ def _endpoint(settings: Settings, registry: Registry) -> Endpoint:
     return Endpoint(registry.address, settings.authorities / f"{registry.name}-ca.crt", *users[0], *users[-1])
 
 
-async def _api(settings: Settings, stack: AsyncExitStack, store: Store, nodes: Nodes) -> tuple[Server, describe.Api]:
+async def _api(
+    settings: Settings, stack: AsyncExitStack, store: Store, nodes: Nodes, namespace_grace: float
+) -> tuple[Server, describe.Api]:
     signer = Authority("kube-apiserver-lb-signer")
     authority = settings.authorities / "api-ca.crt"
     authority.write_text(signer.certificate, encoding="ascii")
     tokens = {f"sha256~{secrets.token_urlsafe(32)}": user for user in (access.ADMIN, access.VIEWER)}
     admin, viewer = tokens
     context = signer.server_context(settings.authorities, "api")
-    server = await serve(store, context, tokens, nodes, ca=signer.certificate)
+    server = await serve(store, context, tokens, nodes, ca=signer.certificate, namespace_grace=namespace_grace)
     stack.push_async_callback(server.stop)
     return server, describe.Api(server.url, authority, admin, viewer)

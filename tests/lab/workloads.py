@@ -16,6 +16,7 @@ from .api.housekeeping import ready
 from .api.store import Event, Store, clone, now
 from .clock import Scale
 from .mco.machinery import WorkQueue
+from .taints import welcomes
 
 DEPLOYMENTS, REPLICA_SETS, DAEMON_SETS = "deployments.apps", "replicasets.apps", "daemonsets.apps"
 _HASH = "pod-template-hash"
@@ -36,13 +37,15 @@ class Container:
 
 @dataclass(frozen=True)
 class Workload:
-    """What its pods are like. `selector` restricts the nodes, which DaemonSets' pods otherwise are all on."""
+    """What its pods are like. `selector` restricts the nodes that DaemonSets' pods are on, and so do the nodes' taints:
+    `taint` is the key of the one that they tolerate, "*" for any."""
 
     namespace: str
     name: str
     labels: dict[str, str]
     containers: tuple[Container, ...]
     selector: dict[str, str] | None = None
+    taint: str = ""
 
     @property
     def template(self) -> dict:
@@ -65,6 +68,9 @@ class Workload:
             ]
         if self.selector:
             spec["nodeSelector"] = dict(self.selector)
+        if self.taint:
+            which = {} if self.taint == "*" else {"key": self.taint}
+            spec["tolerations"] = [{"operator": "Exists", **which}]
         return {"metadata": {"labels": dict(self.labels)}, "spec": spec}
 
     def _host_paths(self) -> list[str]:
@@ -292,9 +298,13 @@ class Workloads:
         _settle_replica_set(self._store, replica_set)
 
     def _daemon_set(self, daemon_set: dict) -> None:
-        wanted = daemon_set["spec"]["template"]["spec"].get("nodeSelector") or {}
-        fits = selectors.labels(wanted)
-        nodes = {item.object["metadata"]["name"] for item in self._store.items("nodes") if fits(item.object)}
+        spec = daemon_set["spec"]["template"]["spec"]
+        fits = selectors.labels(spec.get("nodeSelector") or {})
+        nodes = {
+            item.object["metadata"]["name"]
+            for item in self._store.items("nodes")
+            if fits(item.object) and welcomes(item.object, spec, every_day=True)
+        }
         placed = {pod["spec"].get("nodeName"): pod for pod in _active(self._store, daemon_set)}
         for node in sorted(nodes - placed.keys()):
             self._store.create("pods", _pod(daemon_set, node))

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 
-from . import schema, shapes
+from . import schema, selectors, shapes
 from .gojson import json_error
 from .errors import Cause, Refusal, bad_request, invalid
 from .resources import Resource
 
 MEBIBYTE = 1 << 20
+_ANNOTATIONS = 256 << 10  # bytes that all of an object's annotations may have together
+_OWNERS_FIELDS = {
+    "apiVersion": "version must not be empty",
+    "kind": "must not be empty",
+    "name": "must not be empty",
+    "uid": "must not be empty",
+}
 DOCKER_CONFIG_JSON = "kubernetes.io/dockerconfigjson"
 
 _CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
@@ -39,6 +47,10 @@ _SECRET_KEYS = {
 }
 _BASIC_AUTH = "kubernetes.io/basic-auth"
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_LABEL_RULE = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
+    f"an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '{_LABEL}')"
+)
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 _LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 _QUALIFIED_NAME = re.compile(rf"({_SUBDOMAIN}/)?([A-Za-z0-9][-A-Za-z0-9_.]{{0,61}})?[A-Za-z0-9]")
@@ -52,6 +64,12 @@ _TEMPLATES = {
     "jobs.batch": "spec.template",
     "cronjobs.batch": "spec.jobTemplate.spec.template",
 }
+_RESTART_POLICIES = ("Always", "OnFailure", "Never")
+_DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+_PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+_EFFECTS = ("", "NoSchedule", "PreferNoSchedule", "NoExecute")
+_HOST_PATHS = ("", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket")
+_QUANTITY = re.compile(r"([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)")
 _POD_MAY_CHANGE = ("image", "activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds")
 
 
@@ -81,6 +99,12 @@ def complete(resource: Resource, obj: dict) -> None:
             obj["spec"].setdefault("podReplacementPolicy", "TerminatingOrFailed")
     if resource.key in ("configmaps", "secrets") and obj.get("data") == {}:
         del obj["data"]
+
+
+def _pod_spec_of(resource: Resource, obj: dict) -> dict | None:
+    """The pod's spec that an object holds, or None."""
+    holder = obj if resource.key == "pods" else _template(resource, obj)
+    return holder.get("spec") if holder else None
 
 
 def _template(resource: Resource, obj: dict) -> dict | None:
@@ -137,6 +161,12 @@ def decode_native(resource: Resource, obj: dict) -> None:
         raise unreadable(
             f"json: cannot unmarshal {go_value} into Go struct field {_go_field(resource, path)} of type {go_type}"
         )
+    for spec in filter(None, (_pod_spec_of(resource, obj),)):
+        for container in (spec.get("containers") or []) + (spec.get("initContainers") or []):
+            for amounts in (container.get("resources") or {}).values():
+                amounts = amounts.values() if isinstance(amounts, dict) else ()
+                if not all(_QUANTITY.fullmatch(str(amount)) for amount in amounts):
+                    raise unreadable(f"quantities must match the regular expression '^{_QUANTITY.pattern}$'")
     for name in {"secrets": ("data",), "configmaps": ("binaryData",)}.get(resource.key, ()):
         for text in (obj.get(name) or {}).values():
             if (position := _bad_base64(text)) is not None:
@@ -169,19 +199,33 @@ def _metadata(resource: Resource, metadata: dict) -> list[Cause]:
         causes.append(Cause("metadata.name", "Required value: name or generateName is required", "FieldValueRequired"))
     if name and (why := _bad_name(resource, name)):
         causes.append(Cause("metadata.name", f'Invalid value: "{name}": {why}'))
-    for key, value in (metadata.get("labels") or {}).items():
-        if not _QUALIFIED_NAME.fullmatch(key):
-            causes.append(Cause("metadata.labels", f'Invalid value: "{key}": {_NAME_PART}'))
-        if len(value) > 63:
-            causes.append(Cause("metadata.labels", f'Invalid value: "{value}": must be no more than 63 characters'))
-        elif not _LABEL_VALUE.fullmatch(value):
-            causes.append(Cause("metadata.labels", f'Invalid value: "{value}": {_LABEL_VALUE_RULE}'))
+    causes += _labels("metadata.labels", metadata.get("labels"))
     for key in metadata.get("annotations") or {}:
         if not _QUALIFIED_NAME.fullmatch(key.lower()):
             causes.append(Cause("metadata.annotations", f'Invalid value: "{key}": {_NAME_PART}'))
+    size = sum(len(key.encode()) + len(value.encode()) for key, value in (metadata.get("annotations") or {}).items())
+    if size > _ANNOTATIONS:
+        message = f"Too long: may not be more than {_ANNOTATIONS} bytes"
+        causes.append(Cause("metadata.annotations", message, "FieldValueTooLong"))
+    for owner in metadata.get("ownerReferences") or []:
+        for name, what in _OWNERS_FIELDS.items():
+            if not owner.get(name):
+                causes.append(Cause(f"metadata.ownerReferences.{name}", f'Invalid value: "": {what}'))
     for index, finalizer in enumerate(metadata.get("finalizers") or []):
         if "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
             causes.append(Cause(f"metadata.finalizers[{index}]", f'Invalid value: "{finalizer}": {_FINALIZER_RULE}'))
+    return causes
+
+
+def _labels(where: str, labels: dict | None) -> list[Cause]:
+    causes = []
+    for key, value in (labels or {}).items():
+        if not _QUALIFIED_NAME.fullmatch(key):
+            causes.append(Cause(where, f'Invalid value: "{key}": {_NAME_PART}'))
+        if len(value) > 63:
+            causes.append(Cause(where, f'Invalid value: "{value}": must be no more than 63 characters'))
+        elif not _LABEL_VALUE.fullmatch(value):
+            causes.append(Cause(where, f'Invalid value: "{value}": {_LABEL_VALUE_RULE}'))
     return causes
 
 
@@ -195,11 +239,7 @@ def _bad_name(resource: Resource, name: str) -> str:
         if len(name) > 63:
             return "must be no more than 63 characters"
         if not re.fullmatch(_LABEL, name):
-            return (
-                "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start "
-                "and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
-                f"'{_LABEL}')"
-            )
+            return _LABEL_RULE
     elif len(name) > 253:
         return "must be no more than 253 characters"
     elif not re.fullmatch(_SUBDOMAIN, name):
@@ -221,7 +261,29 @@ def _native(resource: Resource, obj: dict) -> list[Cause]:
     causes = _required(shapes.of(resource), obj, "")
     template = _template(resource, obj)
     if template and not causes:
-        causes += _pod_spec(template.get("spec") or {}, f"{_TEMPLATES[resource.key]}.spec")
+        where = _TEMPLATES[resource.key]
+        causes += _pod_spec(template.get("spec") or {}, f"{where}.spec")
+        causes += _labels(f"{where}.labels", (template.get("metadata") or {}).get("labels"))
+        if resource.group == "apps":
+            causes += _selector(resource, obj["spec"].get("selector"), template)
+    return causes
+
+
+def _selector(resource: Resource, selector: dict | None, template: dict) -> list[Cause]:
+    """What is wrong with the selector of a workload, or with its pods, which run for ever and are selected by it."""
+    causes = []
+    labels = (template.get("metadata") or {}).get("labels") or {}
+    if not any((selector or {}).get(terms) for terms in ("matchLabels", "matchExpressions")):
+        causes.append(
+            Cause("spec.selector", f"Invalid value: {{}}: empty selector is invalid for {resource.kind.lower()}")
+        )
+    elif not selectors.label_selector(selector)({"metadata": {"labels": labels}}):
+        shown = json.dumps(labels, separators=(",", ":"), sort_keys=True)
+        message = f"Invalid value: {shown}: `selector` does not match template `labels`"
+        causes.append(Cause("spec.template.metadata.labels", message))
+    policy = (template.get("spec") or {}).get("restartPolicy", "Always")
+    if policy != "Always":
+        causes.append(_unsupported("spec.template.spec.restartPolicy", policy, ("Always",)))
     return causes
 
 
@@ -286,18 +348,82 @@ def _decoded_size(text: str) -> int:
 
 
 def _pod_spec(spec: dict, path: str) -> list[Cause]:
-    causes = []
+    causes = _labels(f"{path}.nodeSelector", spec.get("nodeSelector"))
+    for index, volume in enumerate(spec.get("volumes") or []):
+        causes += _host_path(volume.get("hostPath"), f"{path}.volumes[{index}].hostPath")
     if not spec.get("containers"):
         causes.append(Cause(f"{path}.containers", "Required value", "FieldValueRequired"))
+    volumes = {volume.get("name") for volume in spec.get("volumes") or []}
     for field in ("containers", "initContainers"):
         for index, container in enumerate(spec.get(field) or []):
-            for name in ("name", "image"):
-                if not container.get(name):
-                    causes.append(Cause(f"{path}.{field}[{index}].{name}", "Required value", "FieldValueRequired"))
-    if spec.get("restartPolicy") not in (None, "Always", "OnFailure", "Never"):
-        message = f'Unsupported value: "{spec["restartPolicy"]}": supported values: "Always", "OnFailure", "Never"'
-        causes.append(Cause(f"{path}.restartPolicy", message, "FieldValueNotSupported"))
+            causes += _container(container, f"{path}.{field}[{index}]", volumes)
+    for field, choices in (("restartPolicy", _RESTART_POLICIES), ("dnsPolicy", _DNS_POLICIES)):
+        if spec.get(field, choices[0]) not in choices:
+            causes.append(_unsupported(f"{path}.{field}", spec[field], choices))
+    for index, toleration in enumerate(spec.get("tolerations") or []):
+        causes += _toleration(toleration, f"{path}.tolerations[{index}]")
     return causes
+
+
+def _container(container: dict, path: str, volumes: set[str]) -> list[Cause]:
+    causes = []
+    for name in ("name", "image"):
+        if not container.get(name):
+            causes.append(Cause(f"{path}.{name}", "Required value", "FieldValueRequired"))
+    if container.get("name") and not re.fullmatch(_LABEL, container["name"]):
+        causes.append(Cause(f"{path}.name", f'Invalid value: "{container["name"]}": {_LABEL_RULE}'))
+    if container.get("imagePullPolicy", "Always") not in _PULL_POLICIES:
+        causes.append(_unsupported(f"{path}.imagePullPolicy", container["imagePullPolicy"], _PULL_POLICIES))
+    for index, mount in enumerate(container.get("volumeMounts") or []):
+        if mount.get("name") not in volumes:
+            where = f"{path}.volumeMounts[{index}].name"
+            causes.append(Cause(where, f'Not found: "{mount.get("name")}"', "FieldValueNotFound"))
+    context = container.get("securityContext") or {}
+    user = context.get("runAsUser")
+    if user is not None and not 0 <= user < 1 << 31:
+        where, message = f"{path}.securityContext.runAsUser", "must be between 0 and 2147483647, inclusive"
+        causes.append(Cause(where, f"Invalid value: {user}: {message}"))
+    if context.get("privileged") and context.get("allowPrivilegeEscalation") is False:
+        message = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"
+        causes.append(Cause(f"{path}.securityContext", f"Invalid value: {json.dumps(context)}: {message}"))
+    return causes
+
+
+def _host_path(host_path: dict | None, path: str) -> list[Cause]:
+    if host_path is None:
+        return []
+    if not host_path.get("path"):
+        return [Cause(f"{path}.path", "Required value", "FieldValueRequired")]
+    if (host_path.get("type") or "") not in _HOST_PATHS:
+        return [_unsupported(f"{path}.type", host_path["type"], _HOST_PATHS)]
+    return []
+
+
+def _toleration(toleration: dict, path: str) -> list[Cause]:
+    causes = []
+    key, operator = toleration.get("key") or "", toleration.get("operator") or ""
+    if key:
+        causes += [Cause(f"{path}.key", cause.message) for cause in _labels("", {key: ""})]
+    elif operator != "Exists":
+        message = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
+        causes.append(Cause(f"{path}.operator", f'Invalid value: "{operator}": {message}'))
+    if operator == "Exists" and toleration.get("value"):
+        message = "value must be empty when `operator` is 'Exists'"
+        causes.append(Cause(f"{path}.operator", f'Invalid value: "{toleration["value"]}": {message}'))
+    if operator not in ("", "Equal", "Exists"):
+        causes.append(_unsupported(f"{path}.operator", operator, ("Equal", "Exists")))
+    effect = toleration.get("effect") or ""
+    if effect not in _EFFECTS:
+        causes.append(_unsupported(f"{path}.effect", effect, _EFFECTS))
+    elif "tolerationSeconds" in toleration and effect != "NoExecute":
+        message = "effect must be 'NoExecute' when `tolerationSeconds` is set"
+        causes.append(Cause(f"{path}.effect", f'Invalid value: "{effect}": {message}'))
+    return causes
+
+
+def _unsupported(path: str, value: str, choices: tuple[str, ...]) -> Cause:
+    supported = ", ".join(f'"{choice}"' for choice in choices)
+    return Cause(path, f'Unsupported value: "{value}": supported values: {supported}', "FieldValueNotSupported")
 
 
 def _immutable(resource: Resource, old: dict, new: dict) -> list[Cause]:

@@ -16,7 +16,7 @@ from .. import nodefs
 from ..clock import Scale
 from ..kubelet import Kubelet
 from ..tls import Authority, write_private
-from . import access
+from . import access, housekeeping
 from .server import Server, serve
 from .store import Store
 
@@ -40,12 +40,13 @@ async def bare(directory: Path, version: str = "4.16", nodes: tuple[str, ...] = 
             directory / "nodes" / name, programs, os_release="NAME=lab\n", hostname=name, trust_bundle=bundle
         )
         files.write("/etc/containers/registries.conf", REGISTRIES_CONF.encode())
-    kubelet = Kubelet(store, Scale(), directory / "nodes")
+    scale = Scale()
+    kubelet = Kubelet(store, scale, directory / "nodes")
     kubelet.start()
     tokens = {f"sha256~{secrets.token_urlsafe(32)}": user for user in (access.ADMIN, access.VIEWER, access.NOBODY)}
-    server = await serve(
-        store, authority.server_context(directory, "api"), tokens, kubelet, port, authority.certificate
-    )
+    grace = scale.seconds(housekeeping.NAMESPACE_GRACE)
+    context = authority.server_context(directory, "api")
+    server = await serve(store, context, tokens, kubelet, port, authority.certificate, grace)
     for token, user in list(tokens.items()):
         suffix = "" if user is access.ADMIN else f"-{user.name}"
         write_kubeconfig(directory / f"kubeconfig{suffix}", server.url, authority.certificate, user.name, token)

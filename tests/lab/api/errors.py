@@ -70,8 +70,9 @@ def no_such_path() -> Refusal:
     return Refusal(404, "NotFound", "the server could not find the requested resource", {})
 
 
-def already_exists(resource: Resource, name: str) -> Refusal:
-    return Refusal(409, "AlreadyExists", f'{resource.key} "{name}" already exists', _about(resource, name))
+def already_exists(resource: Resource, name: str, *, leaving: bool = False) -> Refusal:
+    message = ("object is being deleted: " if leaving else "") + f'{resource.key} "{name}" already exists'
+    return Refusal(409, "AlreadyExists", message, _about(resource, name))
 
 
 def conflict(resource: Resource, name: str, why: str, causes: list[Cause] | None = None) -> Refusal:

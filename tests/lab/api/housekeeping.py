@@ -16,18 +16,21 @@ from .errors import Refusal, not_found
 from .store import Event, Store, key_of
 
 FOREGROUND = "foregroundDeletion"
+NAMESPACE_GRACE = 5.0  # seconds for which a real cluster leaves a deleted namespace as it is
 _BUDGETS = "poddisruptionbudgets.policy"
 
 
 class Housekeeping:
     """Watches the whole store and tidies it, within the write that gives the cause; budgets are counted soon after.
 
-    Every namespace gets what every namespace has: a default service account, and the API server's CA, `ca` as PEM.
+    Every namespace gets what every namespace has: a default service account, and the API server's CA, `ca` as PEM. One
+    that is deleted is looked at `grace` seconds later.
     """
 
-    def __init__(self, store: Store, ca: str = "") -> None:
+    def __init__(self, store: Store, ca: str = "", grace: float = 0.0) -> None:
         self._store = store
         self._ca = ca
+        self._grace = grace
         self._to_count: set[str] = set()  # namespaces whose budgets are out of date
         self._dependents: dict[str, set[tuple[str, str, str]]] = defaultdict(set)  # owner's uid -> resource, ns, name
         for resource in store.table:
@@ -84,13 +87,20 @@ class Housekeeping:
             self._furnish(name)
         if event.type == "DELETED" or "deletionTimestamp" not in metadata:
             return
-        if event.item.object.get("status", {}).get("phase") != "Terminating":
-            self._store.patch("namespaces", name, {"status": {"phase": "Terminating"}}, status=True)
-            for resource in self._store.table:
-                if resource.namespaced and "list" in resource.verbs:
-                    for item in list(self._store.items(resource.key, name)):
-                        self._store.delete(resource.key, item.object["metadata"]["name"], name)
-        self._release(name)
+        if event.item.object.get("status", {}).get("phase") == "Terminating":
+            return
+        self._store.patch("namespaces", name, {"status": {"phase": "Terminating"}}, status=True)
+        if self._grace:
+            asyncio.get_running_loop().call_later(self._grace, self._empty, name)
+        else:
+            self._empty(name)
+
+    def _empty(self, namespace: str) -> None:
+        for resource in self._store.table:
+            if resource.namespaced and "list" in resource.verbs:
+                for item in list(self._store.items(resource.key, namespace)):
+                    self._store.delete(resource.key, item.object["metadata"]["name"], namespace)
+        self._release(namespace)
 
     def _furnish(self, namespace: str) -> None:
         for resource, name, content in (

@@ -108,6 +108,8 @@ def _broken_rules(schema: Schema, value, path: str) -> list[Cause]:
     wrong = required(schema, value, path)
     if isinstance(value, str):
         wrong += _broken_text_rules(schema, value, path)
+    if isinstance(value, int) and not isinstance(value, bool):
+        wrong += _broken_number_rules(schema, value, path)
     if isinstance(value, list) and shapes.list_keys(schema) is not None:
         wrong += _doubles(shapes.list_keys(schema), value, path)
     for where, inner, entry in _children(schema, value, path):
@@ -129,6 +131,15 @@ def _broken_text_rules(schema: Schema, value: str, path: str) -> list[Cause]:
     if len(value.encode()) > schema.get("maxLength", len(value.encode())):
         wrong.append(Cause(path, f"Too long: may not be more than {schema['maxLength']} bytes", "FieldValueTooLong"))
     return wrong
+
+
+def _broken_number_rules(schema: Schema, value: int, path: str) -> list[Cause]:
+    wrong = []
+    if value < schema.get("minimum", value):
+        wrong.append(f"greater than or equal to {schema['minimum']}")
+    if value > schema.get("maximum", value):
+        wrong.append(f"less than or equal to {schema['maximum']}")
+    return [Cause(path, f"Invalid value: {value}: {path} in body should be {what}") for what in wrong]
 
 
 def _doubles(keys: list[str], entries: list, path: str) -> list[Cause]:
@@ -183,6 +194,81 @@ _UNCHECKED = (
     "correct the existing errors to complete validation"
 )
 
+
+
+def _ref(obj: dict) -> str:
+    """The image of a ClusterCatalog; where it has none, one that breaks no rule: what is missing is said elsewhere."""
+    return _within(obj, "spec", "source", "image").get("ref", "a.test/b:c")
+
+
+def _digested(obj: dict) -> bool:
+    return _DIGESTED.search(_ref(obj)) is not None
+
+
+# RE2's patterns as they are in the CustomResourceDefinition; `ending` is what it takes for the tag or the digest, from
+# the first colon on, so that a port counts as well.
+_DOMAIN = re.compile(
+    r"^([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])((\.([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))+)?"
+    r"(:[0-9]+)?\b",
+    re.ASCII,
+)
+_NAME = re.compile(r"/[a-z0-9]")
+_DIGESTED = re.compile(r"@.*:")
+_ENDING = re.compile(r":.*\Z")
+_TAG = re.compile(r":\w[\w.-]*\Z", re.ASCII)
+_ALGORITHM = re.compile(r"@[A-Za-z][A-Za-z0-9]*([-_+.][A-Za-z][A-Za-z0-9]*)*:")
+_HEX = re.compile(r":[0-9A-Fa-f]*\Z")
+
+
+def _by_tag(holds: Callable[[str], bool]) -> Callable[[str], bool]:
+    return lambda ref: _DIGESTED.search(ref) is not None or not _ending(ref) or holds(_ending(ref))
+
+
+def _by_digest(holds: Callable[[str], bool]) -> Callable[[str], bool]:
+    return lambda ref: _DIGESTED.search(ref) is None or holds(ref)
+
+
+def _ending(ref: str) -> str:
+    found = _ENDING.search(ref)
+    return found[0] if found else ""
+
+
+_REFERENCE_RULES = (
+    (
+        lambda ref: _DOMAIN.search(ref) is not None,
+        "must start with a valid domain. valid domains must be alphanumeric characters (lowercase and uppercase) "
+        'separated by the "." character.',
+    ),
+    (
+        lambda ref: _NAME.search(ref) is not None,
+        "a valid name is required. valid names must contain lowercase alphanumeric characters separated only by the "
+        '".", "_", "__", "-" characters.',
+    ),
+    (lambda ref: bool(_DIGESTED.search(ref) or _ending(ref)), "must end with a digest or a tag"),
+    (
+        _by_tag(lambda ending: len(ending) - 1 <= 127),
+        "tag is invalid. the tag must not be more than 127 characters",
+    ),
+    (
+        _by_tag(lambda ending: _TAG.search(ending) is not None),
+        'tag is invalid. valid tags must begin with a word character (alphanumeric + "_") followed by word characters or '
+        '".", and "-" characters',
+    ),
+    (
+        _by_digest(lambda ref: _ALGORITHM.search(_DIGESTED.search(ref)[0]) is not None),
+        "digest algorithm is not valid. valid algorithms must start with an uppercase or lowercase alpha character "
+        'followed by alphanumeric characters and may contain the "-", "_", "+", and "." characters.',
+    ),
+    (
+        _by_digest(lambda ref: len(_ending(ref)) - 1 >= 32),
+        "digest is not valid. the encoded string must be at least 32 characters",
+    ),
+    (
+        _by_digest(lambda ref: _HEX.search(_ending(ref)) is not None),
+        "digest is not valid. the encoded string must only contain hex characters (A-F, a-f, 0-9)",
+    ),
+)
+
 # What the CustomResourceDefinitions state in the Common Expression Language, as far as it is about fields of the lab's
 # shapes. A kind with no expression here but some in reality says, as all of them do, what it left unchecked.
 _EXPRESSIONS: dict[str, tuple[Expression, ...]] = {
@@ -203,6 +289,15 @@ _EXPRESSIONS: dict[str, tuple[Expression, ...]] = {
             "spec.source",
             lambda obj: "image" in obj["spec"]["source"],
             'Invalid value: "object": image is required when source type is Image, and forbidden otherwise',
+        ),
+        (
+            "spec.source.image",
+            lambda obj: not _digested(obj) or "pollIntervalMinutes" not in _within(obj, "spec", "source", "image"),
+            'Invalid value: "object": cannot specify pollIntervalMinutes while using digest-based image',
+        ),
+        *(
+            ("spec.source.image.ref", lambda obj, holds=holds: holds(_ref(obj)), f'Invalid value: "string": {message}')
+            for holds, message in _REFERENCE_RULES
         ),
     ),
 }

@@ -490,12 +490,14 @@ async def serve(
     runtime: streams.Runtime,
     port: int = 0,
     ca: str = "",
+    namespace_grace: float = 0.0,
 ) -> Server:
     """Start serving a store; `tokens` maps bearer tokens to users (it grows when clients ask for more).
 
-    `ca` is the PEM that vouches for the server, which every namespace then holds in a ConfigMap.
+    `ca` is the PEM that vouches for the server, which every namespace then holds in a ConfigMap; a namespace that is
+    deleted keeps its objects for `namespace_grace` seconds.
     """
-    housekeeping.Housekeeping(store, ca)
+    housekeeping.Housekeeping(store, ca, namespace_grace)
     server = Server(store, tokens, runtime)
     await server.start(tls, port)
     return server

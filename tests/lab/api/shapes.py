@@ -42,7 +42,7 @@ _FIELD = re.compile(
 )
 _LIST = re.compile(r"\[(?P<item>.*?)(?:\s+by\s+(?P<keys>[\w,]+)|\s+(?P<set>set))?\]")
 _RULED = re.compile(r"(?P<type>\w+)\((?P<rules>[^)]*)\)")
-_INTEGER_RULES = ("minLength", "maxLength", "maxItems")
+_INTEGER_RULES = ("minLength", "maxLength", "minimum", "maximum")
 
 
 class _File:

@@ -158,7 +158,8 @@ class Store:
             metadata.pop("namespace", None)
         key = key_of(obj)
         if key in shelf.items:
-            raise errors.already_exists(shelf.resource, key[1])
+            leaving = "deletionTimestamp" in shelf.items[key].object["metadata"]
+            raise errors.already_exists(shelf.resource, key[1], leaving=leaving)
         for owned in _SERVER_OWNED:
             metadata.pop(owned, None)
         metadata["uid"] = str(uuid.uuid4())

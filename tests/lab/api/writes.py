@@ -19,6 +19,8 @@ from .store import Store, clone, now
 _ANSWERS_WITH_OBJECT = ("pods", "namespaces", "services", "serviceaccounts")
 _KEEPS_STATUS_ON_CREATE = ("nodes",)
 _DEFAULT_GRACE = 30
+_IMMORTAL = ("default", "kube-public", "kube-system")
+_PRIORITIES = ("openshift-user-critical", "system-cluster-critical", "system-node-critical")
 
 
 @dataclass
@@ -63,6 +65,8 @@ def _create(store: Store, resource: Resource, obj: dict, intent: Intent, *, owne
     _decode(resource, obj, intent)
     _check_namespace(store, resource, obj["metadata"])
     admission.complete(resource, obj)
+    if resource.key == "pods":
+        _check_pod(store, obj)
     admission.validate(resource, obj)
     if not owned:
         ownership.record_update(resource, intent.manager, None, obj)
@@ -170,11 +174,26 @@ def _check_namespace(store: Store, resource: Resource, metadata: dict) -> None:
         raise not_found(store.table["namespaces"], namespace)
     if "deletionTimestamp" in holder.object["metadata"]:
         name = metadata.get("name", "")
-        message = (
-            f'{resource.key} "{name}" is forbidden: unable to create new content in namespace {namespace} '
-            "because it is being terminated"
-        )
-        raise Refusal(403, "Forbidden", message, {"name": name, "kind": resource.plural})
+        why = f"unable to create new content in namespace {namespace} because it is being terminated"
+        raise _forbidden(resource, name, why)
+
+
+def _check_pod(store: Store, pod: dict) -> None:
+    """A pod's account and its priority must be there."""
+    metadata, spec = pod["metadata"], pod["spec"]
+    name, account = metadata.get("name", ""), spec["serviceAccountName"]
+    if store.item("serviceaccounts", account, metadata["namespace"]) is None:
+        place = f"{metadata['namespace']}/{account}"
+        why = f'error looking up service account {place}: serviceaccount "{account}" not found'
+        raise _forbidden(store.table["pods"], name, why)
+    if spec.get("priorityClassName") and spec["priorityClassName"] not in _PRIORITIES:
+        why = f"no PriorityClass with name {spec['priorityClassName']} was found"
+        raise _forbidden(store.table["pods"], name, why)
+
+
+def _forbidden(resource: Resource, name: str, why: str) -> Refusal:
+    about = {"name": name, **({"group": resource.group} if resource.group else {}), "kind": resource.plural}
+    return Refusal(403, "Forbidden", f'{resource.key} "{name}" is forbidden: {why}', about)
 
 
 def _stored(store: Store, call: Call) -> dict:
@@ -212,6 +231,8 @@ def scale(store: Store, call: Call, change: dict | None, intent: Intent) -> dict
 def delete(store: Store, call: Call, options: dict, intent: Intent) -> dict:
     """DELETE of one object: what the server answers, the object or a Status."""
     obj = _stored(store, call)
+    if call.resource.key == "namespaces" and call.name in _IMMORTAL:
+        raise _forbidden(call.resource, call.name, "this namespace may not be deleted")
     _check_preconditions(call.resource, obj, options.get("preconditions") or {})
     last = _remove(store, call.resource, obj, options, intent)
     if call.resource.key == "pods" and "deletionTimestamp" not in last["metadata"]:
