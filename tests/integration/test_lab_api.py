@@ -232,6 +232,22 @@ def test_verdict(api, path, what):
         assert answer.body["reason"] == "Invalid" and answer.body["details"]["causes"]
 
 
+@pytest.mark.parametrize("method, path, body, kind, code, message", [
+    ("GET", "/api/v1/configmaps?limit=x", None, "", 400, 'strconv.ParseInt: parsing "x": invalid syntax'),
+    ("GET", "/api/v1/nodes?timeoutSeconds=x", None, "", 400, 'strconv.ParseInt: parsing "x": invalid syntax'),
+    ("GET", "/api/v1/nodes?limit=-1", None, "", 200, ""),
+    ("PATCH", "/api/v1/nodes/worker-0?force=true", {}, MERGE_PATCH, 422, "may not be specified for non-apply patch"),
+    ("PATCH", f"/api/v1/nodes/worker-0?fieldManager={'m' * 129}", {}, MERGE_PATCH, 422, "may not be more than 128 bytes"),
+    ("PATCH", "/api/v1/nodes/worker-0", {"spec": {"taints": [{"key": "a", "effect": "Never"}]}}, MERGE_PATCH, 422,
+     'metadata.taints[0].effect: Unsupported value: "Never"'),
+    ("DELETE", "/api/v1/namespaces/openshift?propagationPolicy=X", None, "", 422,
+     'supported values: "Foreground", "Background", "Orphan", "nil"'),
+])
+def test_options_and_taints_that_cannot_be(api, method, path, body, kind, code, message):
+    answer = api.call(method, path, body, kind=kind or "application/json")
+    assert answer.code == code and message in answer.message
+
+
 def test_unknown_fields_are_dropped_with_a_warning(api):
     misspelt = icsp({"repositoryDigestMirrors": [{"source": "quay.io/a", "mirors": ["m"]}]})
     answer = api.call("POST", ICSP + DRY, misspelt)

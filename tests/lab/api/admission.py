@@ -259,6 +259,8 @@ def _native(resource: Resource, obj: dict) -> list[Cause]:
     if resource.key == "pods":
         return _pod_spec(obj["spec"], "spec")
     causes = _required(shapes.of(resource), obj, "")
+    if resource.key == "nodes":
+        causes += _taints((obj.get("spec") or {}).get("taints"))
     template = _template(resource, obj)
     if template and not causes:
         where = _TEMPLATES[resource.key]
@@ -266,6 +268,18 @@ def _native(resource: Resource, obj: dict) -> list[Cause]:
         causes += _labels(f"{where}.labels", (template.get("metadata") or {}).get("labels"))
         if resource.group == "apps":
             causes += _selector(resource, obj["spec"].get("selector"), template)
+    return causes
+
+
+def _taints(taints: list[dict] | None) -> list[Cause]:
+    causes = []
+    for index, taint in enumerate(taints or []):
+        where = f"metadata.taints[{index}]"
+        causes += [Cause(f"{where}.key", cause.message) for cause in _labels("", {taint.get("key", ""): ""})]
+        if not taint.get("effect"):
+            causes.append(Cause(f"{where}.effect", "Required value", "FieldValueRequired"))
+        elif taint["effect"] not in _EFFECTS:
+            causes.append(_unsupported(f"{where}.effect", taint["effect"], _EFFECTS[1:]))
     return causes
 
 

@@ -55,6 +55,7 @@ log = logging.getLogger(__name__)
 GZIP_FROM = 128 * 1024  # bytes: smaller answers are not worth the time, as the real server has it
 _SHUTDOWN = 1.0  # seconds that open connections get at the end
 # The feature WatchList, by Kubernetes' minor: on in 1.32, off again in 1.33, on since 1.34.
+_PROPAGATION = ("Foreground", "Background", "Orphan")
 _WATCH_LIST = (32, 34)
 
 
@@ -243,6 +244,7 @@ class Server:
             if "sendInitialEvents" in query:
                 message = "Forbidden: sendInitialEvents is forbidden for list"
                 raise invalid_options("ListOptions", [Cause("sendInitialEvents", message, "FieldValueForbidden")])
+            _number(query, "timeoutSeconds")
             found, metadata = self._page(resource, self._chosen(call, query), query)
         if include := _table_wanted(request):
             return self._json(request, table.table(resource, [item.object for item in found], metadata, include))
@@ -259,7 +261,7 @@ class Server:
     def _page(self, resource: Resource, found: list[Item], query) -> tuple[list[Item], dict]:
         """One page of a list, and the list's metadata. A page's token names the place after which the next begins."""
         at = self.store.revision
-        limit = int(query.get("limit") or 0)
+        limit = max(_number(query, "limit"), 0)
         if token := query.get("continue"):
             at, after = _read_continue(token)
             self.store.since(resource.key, at)  # refuses what history no longer reaches
@@ -277,7 +279,7 @@ class Server:
         initial = query.get("sendInitialEvents") in TRUE
         if "sendInitialEvents" in query:
             self._check_watch_list(query)
-        timeout = float(query.get("timeoutSeconds") or 1800 + secrets.randbelow(1800))
+        timeout = float(_number(query, "timeoutSeconds") or 1800 + secrets.randbelow(1800))
         options = Options(
             wanted=_selected(call, query),
             namespace=call.namespace if call.resource.namespaced else "",
@@ -363,9 +365,18 @@ class Server:
     async def _patch(self, request: web.Request, call: Call, user: User) -> web.Response:
         body, intent = await self._body(request, call), self._intent(request)
         kind = request.content_type
-        if kind == "application/apply-patch+yaml" and not request.query.get("fieldManager"):
-            cause = Cause("fieldManager", "Required value: is required for apply patch", "FieldValueRequired")
-            raise invalid_options("PatchOptions", [cause])
+        applies, manager = kind == "application/apply-patch+yaml", request.query.get("fieldManager", "")
+        wrong = []
+        if applies and not manager:
+            wrong.append(Cause("fieldManager", "Required value: is required for apply patch", "FieldValueRequired"))
+        if not applies and "force" in request.query:
+            message = "Forbidden: may not be specified for non-apply patch"
+            wrong.append(Cause("force", message, "FieldValueForbidden"))
+        if len(manager.encode()) > 128:
+            message = "Too long: may not be more than 128 bytes"
+            wrong.append(Cause("fieldManager", message, "FieldValueTooLong"))
+        if wrong:
+            raise invalid_options("PatchOptions", wrong)
         obj, created = writes.patched(self.store, call, body, kind, intent)
         return self._written(request, obj, intent, 201 if created else 200)
 
@@ -390,9 +401,14 @@ class Server:
         if not isinstance(options, dict):
             raise bad_request("the body of a delete must be DeleteOptions")
         if "gracePeriodSeconds" in request.query:
-            options["gracePeriodSeconds"] = int(request.query["gracePeriodSeconds"])
+            options["gracePeriodSeconds"] = _number(request.query, "gracePeriodSeconds")
         if "propagationPolicy" in request.query:
             options["propagationPolicy"] = request.query["propagationPolicy"]
+        if (policy := options.get("propagationPolicy")) not in (None, "", *_PROPAGATION):
+            supported = ", ".join(f'"{choice}"' for choice in (*_PROPAGATION, "nil"))
+            message = f'Unsupported value: "{policy}": supported values: {supported}'
+            cause = Cause("propagationPolicy", message, "FieldValueNotSupported")
+            raise invalid_options("DeleteOptions", [cause])
         intent.dry_run = intent.dry_run or bool(options.get("dryRun"))
         return options, intent
 
@@ -481,6 +497,15 @@ def _read_continue(token: str) -> tuple[int, list[str]]:
         return int(at), list(after)
     except (ValueError, TypeError):
         raise bad_request("invalid continue token: continue key is not valid") from None
+
+
+def _number(query, name: str) -> int:
+    """A query parameter that is a whole number; 0 without it."""
+    text = query.get(name) or "0"
+    try:
+        return int(text)
+    except ValueError:
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
 
 
 async def serve(
