@@ -12,8 +12,12 @@ import os
 import pathlib
 import shutil
 import sys
+from collections import namedtuple
 
-TESTS = pathlib.Path(__file__).resolve().parents[1]
+# command: command(work) -> argv; program: what it needs on PATH; yardstick: whether its speed is one for a goal
+# disk: (command(work, medium) to a medium, the same from it), or None
+Contender = namedtuple("Contender", "command program yardstick disk")
+
 MODULE = ("import unit.conftest; from ansible_collections.disconnected.openshift.plugins.modules.mirror_images import main; "
           "main()")
 
@@ -41,33 +45,57 @@ class Work:
     @property
     def environment(self):
         system = "/etc/ssl/certs/ca-certificates.crt"
+        home = dict(os.environ, HOME=str(self.directory))  # oc-mirror keeps a cache there, and would find it again
         if not self.ca:
-            return dict(os.environ)
-        return dict(os.environ, SSL_CERT_FILE=self.write("ca.pem", pathlib.Path(system).read_text() + self.ca.read_text()))
+            return home
+        return dict(home, SSL_CERT_FILE=self.write("ca.pem", pathlib.Path(system).read_text() + self.ca.read_text()))
 
 
-def module(engine):
-    def command(work):
+def module(**options):
+    def command(work, medium=None):
         plan = [dict(source=source, target=target) for source, target in work.pairs]
         trust = dict(ca_files=[str(work.ca)]) if work.ca else dict(plain_http=list(work.hosts))
-        arguments = {"ANSIBLE_MODULE_ARGS": dict(plan=plan, engine=engine, patience=5, **trust)}
+        where = dict(archive=str(medium)) if medium else {}
+        arguments = {"ANSIBLE_MODULE_ARGS": dict(plan=plan, patience=5, **trust, **where, **options)}
         return [sys.executable, "-c", MODULE, work.write("arguments.json", json.dumps(arguments))]
     return command
 
 
 def oc(work):
-    lines = work.write("lines", "".join("%s=%s\n" % pair for pair in work.pairs))
+    return oc_pairs(work, work.pairs)
+
+
+def oc_pairs(work, pairs, *more):
+    lines = work.write("lines", "".join("%s=%s\n" % pair for pair in pairs))
     return ["oc", "image", "mirror", "-f", lines, "-a", work.write("auth.json", '{"auths":{}}'), "--keep-manifest-list",
-            "--continue-on-error"] + ([] if work.ca else ["--insecure"])
+            "--continue-on-error", *more] + ([] if work.ca else ["--insecure"])
 
 
-def oc_mirror(work):
+def oc_to_disk(work, medium):
+    return oc_pairs(work, [(item.source, "file://%s:%s" % (item.path, item.tag)) for item in work.items], "--dir=%s" % medium)
+
+
+def oc_from_disk(work, medium):
+    pairs = [("file://%s:%s" % (item.path, item.tag), target) for item, (_source, target) in zip(work.items, work.pairs)]
+    return oc_pairs(work, pairs, "--from-dir=%s" % medium)
+
+
+def oc_mirror(work, *places):
     entries = "".join("  - name: %s\n" % item.source for item in work.items)
     config = work.write("imageset.yaml", "kind: ImageSetConfiguration\napiVersion: mirror.openshift.io/v2alpha1\n"
                         "mirror:\n  additionalImages:\n" + entries)
     verify = [] if work.ca else ["--src-tls-verify=false", "--dest-tls-verify=false"]
-    return ["oc-mirror", "--v2", "-c", config, "--workspace", "file://%s/workspace" % work.directory,
-            "docker://" + work.mirror_host] + verify
+    places = places or ["--workspace", "file://%s/workspace" % work.directory, "docker://" + work.mirror_host]
+    return ["oc-mirror", "--v2", "-c", config, *places] + verify
+
+
+def oc_mirror_to_disk(work, medium):
+    return oc_mirror(work, "file://%s" % medium)
+
+
+def oc_mirror_from_disk(work, medium):
+    shutil.rmtree(work.directory / ".oc-mirror", ignore_errors=True)  # it stays on the other side
+    return oc_mirror(work, "--from", "file://%s" % medium, "docker://" + work.mirror_host)
 
 
 def skopeo(processes):
@@ -78,17 +106,16 @@ def skopeo(processes):
     return command
 
 
-# name: (command, program that it needs, whether its speed is a goal's yardstick)
 CONTENDERS = {
-    "native": (module("native"), None, False),
-    "engine oc": (module("oc"), "oc", False),
-    "oc image mirror": (oc, "oc", True),
-    "oc-mirror v2": (oc_mirror, "oc-mirror", True),
-    "skopeo": (skopeo(1), "skopeo", False),
-    "skopeo x 4": (skopeo(4), "skopeo", True),
+    "native": Contender(module(), None, False, (module(mode="to_disk"), module(mode="from_disk"))),
+    "engine oc": Contender(module(engine="oc"), "oc", False, None),
+    "oc image mirror": Contender(oc, "oc", True, (oc_to_disk, oc_from_disk)),
+    "oc-mirror v2": Contender(oc_mirror, "oc-mirror", True, (oc_mirror_to_disk, oc_mirror_from_disk)),
+    "skopeo": Contender(skopeo(1), "skopeo", False, None),
+    "skopeo x 4": Contender(skopeo(4), "skopeo", True, None),
 }
 
 
 def here():
     """The contenders whose program is on PATH."""
-    return [name for name, (_command, program, _yardstick) in CONTENDERS.items() if not program or shutil.which(program)]
+    return [name for name, it in CONTENDERS.items() if not it.program or shutil.which(it.program)]

@@ -14,6 +14,14 @@ Item = namedtuple("Item", "source path tag")
 KB, MB = 1000, 1000 * 1000
 
 
+OWN = (5, 0)  # the image of set R, and its layer, that something is done to
+
+
+def own_layer():
+    """A layer of set R that one image has alone."""
+    return images.bulk("own-%d-%d" % OWN, 126 * KB)
+
+
 def release(shelf, count=100):
     """R: a release. 100 images of one repository, three layers that all share and two of their own."""
     shared = [images.bulk("base-%d" % n, 4 * MB) for n in range(3)]

@@ -1,12 +1,17 @@
 # Copyright: (c) 2026, the disconnected.openshift maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""usage: python -m benchmark mirroring [--sets R,C,P] [--scenarios 1,2,...] [--rounds 3] [--tls] [--only NAME,...]
+"""usage: python -m benchmark mirroring [--sets R,C,P] [--scenarios 1,2,...] [--rounds 3] [--over http,tls] [--latency MS]
+                                   [--only NAME,...]
 
-Mirrors the sets between two docker-registries on this machine and prints a table. Scenarios: 1 first mirror, 2 again with
-nothing to do, 3 one image changed and one lost, 4 a plan of 10,000 images, 5 killed at half and run again, 6 one image missing
-and three 503s. Requests and bytes are counted in the registries' own access logs. In each round every contender has its turn;
-what a column "to native" says is the median of the rounds' ratios. oc by itself, which sleeps most of its time, has one turn.
+Mirrors the sets between two docker-registries on this machine and prints tables. Scenarios: 1 first mirror, 2 again with
+nothing to do, 3 one image changed and one lost, 4 layers shared over repositories (set C), 5 killed at a quarter, half and three
+quarters and run again, 6 a missing image and three 503s, and a damaged layer (set R), 7 through disk, and a byte flipped there
+(set R), 8 a plan of 10,000 images (set R). 5 to 8 are measured over HTTP only.
+
+Requests and bytes are counted in the registries' own access logs. In each round every contender has its turn; what a column
+"to native" says is the median of the rounds' ratios. oc by itself, which sleeps most of its time, has one turn. With a latency
+every request to either registry takes that many milliseconds longer, as over a long line.
 """
 from __future__ import annotations
 
@@ -37,11 +42,13 @@ from . import _contenders, _sets
 
 # cpu: seconds; memory: bytes of the largest process
 # usable: images that are on the mirror under their digest afterwards; sent, received: bytes of blobs; requests: to both
-Run = namedtuple("Run", "wall cpu memory rc requests received sent usable output")
+Run = namedtuple("Run", "wall cpu memory rc requests received sent mounted usable output")
 
 LINE = re.compile(r'"(?P<method>[A-Z]+) (?P<path>\S+) HTTP/[0-9.]+" (?P<status>\d+) (?P<size>\d+)')
 ACCEPT = ", ".join(kind for form in (images.DOCKER, images.OCI) for kind in (form.manifest, form.index))
 ONCE = ("oc image mirror",)
+GOALS = {"R": 0.65, "C": 0.65, "P": 0.8}  # of native's wall to that of the best yardstick
+POINTS = (0.25, 0.5, 0.75)  # of the unique bytes: when a run is killed
 
 
 class Upstream:
@@ -52,8 +59,9 @@ class Upstream:
         self.shelf = images.Shelf(self.registry.host)
         self.items = _sets.SETS[name](self.shelf)
         self.shelf.write(self.registry.directory / "storage")
-        blobs = {digest for repository in self.shelf._repositories.values() for digest in repository.blobs}
-        self.sizes = {digest: len(self.shelf._data[digest]) for digest in blobs}
+        places = [digest for repository in self.shelf._repositories.values() for digest in repository.blobs]
+        self.sizes = {digest: len(self.shelf._data[digest]) for digest in places}
+        self.shared = len(places) - len(self.sizes)  # further repositories that blobs are in
         self.unique = sum(self.sizes.values())
 
 
@@ -80,11 +88,16 @@ class Log:
                    if line["method"] == "PUT" and "/blobs/uploads/" in line["path"] and line["status"] == "201"]
         return sum(sizes.get(digest, 0) for digest in digests)
 
+    def mounted(self):
+        """How many layers were mounted from another repository."""
+        return sum(line["method"] == "POST" and "mount=" in line["path"] and line["status"] == "201" for line in self.lines())
+
 
 class Bench:
-    def __init__(self, directory, stack, tls):
+    def __init__(self, directory, stack, tls, latency=0):
         self.directory = directory
         self._stack = stack
+        self._latency = latency / 1000
         self._ca = None
         self._leaf = None
         if tls:
@@ -109,9 +122,21 @@ class Bench:
 
     def run(self, name, upstream, mirror, items=None, source=None, stop_at=None):
         """One run of a contender; with `stop_at` it is killed once so many bytes have been sent."""
-        work = _contenders.Work(self.directory / "work", items or upstream.items, source or upstream.registry.host, mirror.host,
-                                self._ca)
-        command = _contenders.CONTENDERS[name][0](work)
+        items, source, target = items or upstream.items, source or upstream.registry.host, mirror.host
+        with contextlib.ExitStack() as stack:
+            if self._latency:
+                front, back = (stack.enter_context(proxy.Proxy(registry.port, delay=self._latency))
+                               for registry in (upstream.registry, mirror))
+                items, source, target = behind(items, source, front.host), front.host, back.host
+            work = _contenders.Work(self.directory / "work", items, source, target, self._ca)
+            command = _contenders.CONTENDERS[name].command(work)
+            result = self.measured(command, work, upstream, mirror, stop_at)
+            result = result._replace(usable=self.usable(work, "oc-mirror" in name))
+        shutil.rmtree(work.directory)
+        return result
+
+    def measured(self, command, work, upstream, mirror, stop_at=None):
+        """The Run of a command, without what is on the mirror afterwards."""
         logs = Log(upstream.registry), Log(mirror)
         started = time.monotonic()
         with open(work.directory / "output", "w+b") as output:
@@ -129,18 +154,16 @@ class Bench:
             said = output.read().decode("utf-8", "replace")
         requests = sum(len(log.lines()) for log in logs)
         cpu = usage.ru_utime + usage.ru_stime
-        result = Run(wall, cpu, usage.ru_maxrss * 1024, process.returncode, requests, logs[0].received(),
-                     logs[1].sent(upstream.sizes), self.usable(name, work), said)
-        shutil.rmtree(work.directory)
-        return result
+        return Run(wall, cpu, usage.ru_maxrss * 1024, process.returncode, requests, logs[0].received(),
+                   logs[1].sent(upstream.sizes), logs[1].mounted(), None, said)
 
-    def usable(self, name, work):
-        """How many of the items are on the mirror under their digest."""
+    def usable(self, work, own_names):
+        """How many of the items are on the mirror under their digest; `own_names`: where the source has them."""
         context = ssl.create_default_context(cafile=self._ca) if self._ca else None
         found = 0
         for item in work.items:
             path, digest = item.source.partition("/")[2].split("@")
-            place = (path, digest) if name == "oc-mirror v2" else (item.path, item.tag)
+            place = (path, digest) if own_names else (item.path, item.tag)
             url = "%s://%s/v2/%s/manifests/%s" % ("https" if self._ca else "http", work.mirror_host, *place)
             request = urllib.request.Request(url, method="HEAD", headers={"Accept": ACCEPT})
             with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(request, context=context) as response:
@@ -153,8 +176,13 @@ def ended(pid):
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
+def behind(items, host, front):
+    """The items as they are called by way of a proxy."""
+    return [item._replace(source=item.source.replace(host + "/", front + "/")) for item in items]
+
+
 def first_and_again(bench, name, contenders, rounds, scenarios):
-    """Scenarios 1 to 3."""
+    """Scenarios 1 to 4."""
     upstream = bench.upstream(name)
     count = len(upstream.items)
     first, again, little = {}, {}, {}
@@ -166,25 +194,42 @@ def first_and_again(bench, name, contenders, rounds, scenarios):
                 note(first, contender, bench.run(contender, upstream, mirror))
                 if 2 in scenarios:
                     note(again, contender, bench.run(contender, upstream, mirror))
-                if 3 in scenarios:
+                if 3 in scenarios and "oc-mirror" not in contender:  # which gives tags of its own
                     spoil(mirror, upstream.items)
                     note(little, contender, bench.run(contender, upstream, mirror))
     show("%s, first mirror: %d images, %.1f MB" % (name, count, upstream.unique / 1e6), first, upstream, count)
+    hold_against_the_best(name, first)
+    if 4 in scenarios and name == "C":
+        rows = [(contender, "%d of %d" % (runs[-1].mounted, upstream.shared),
+                 "%.2f" % (runs[-1].sent / upstream.unique)) for contender, runs in first.items()]
+        table("%s, layers shared over repositories" % name, ("", "mounted", "sent / unique"), rows)
     for title, runs in (("again, nothing to do", again), ("one tag moved, one lost", little)):
         if runs:
             show("%s, %s" % (name, title), runs, upstream, count)
 
 
 def spoil(mirror, items):
-    """Have the first item's tag point to the second's image, and lose the third's."""
+    """Have the first item's tag point to another's image of its repository, and lose the second's."""
     root = mirror.directory / "storage/docker/registry/v2/repositories"
-    tags = [root / item.path / "_manifests/tags" / item.tag for item in items[:3]]
-    shutil.copy(tags[1] / "current/link", tags[0] / "current/link")
-    shutil.rmtree(tags[2])
+    other = next(item for item in items[2:] if item.path == items[0].path)
+    moved, lost, instead = (root / item.path / "_manifests/tags" / item.tag for item in (items[0], items[1], other))
+    shutil.copy(instead / "current/link", moved / "current/link")
+    shutil.rmtree(lost)
+
+
+def hold_against_the_best(name, runs):
+    """Print what the goal is about: native's wall to that of the best of the tools that people use."""
+    rivals = [some for contender, some in runs.items() if _contenders.CONTENDERS[contender].yardstick]
+    if not rivals or "native" not in runs:
+        return
+    ratios = [run.wall / min(some[min(number, len(some) - 1)].wall for some in rivals)
+              for number, run in enumerate(runs["native"])]
+    print("\nnative to the best of the others, round by round: %s; median %.2f, goal %.2f"
+          % (", ".join("%.2f" % ratio for ratio in ratios), statistics.median(ratios), GOALS[name]))
 
 
 def many(bench, name, number=10000):
-    """Scenario 4: memory, of this collection alone."""
+    """Scenario 8: memory, of this collection alone."""
     upstream = bench.upstream(name)
     items = [item._replace(tag="%s-%d" % (item.tag, n)) for n in range(number // len(upstream.items)) for item in upstream.items]
     rows = []
@@ -200,31 +245,89 @@ def killed(bench, name, contenders):
     upstream = bench.upstream(name)
     rows = []
     for contender in contenders:
-        with bench.mirror() as mirror:
-            broken = bench.run(contender, upstream, mirror, stop_at=upstream.unique / 2)
-            whole = bench.run(contender, upstream, mirror)
-            rows.append((contender, "%d" % broken.usable, "%d" % whole.usable,
-                         "%.2f" % ((broken.sent + whole.sent) / upstream.unique),
-                         "%.2f" % ((broken.received + whole.received) / upstream.unique)))
-    table("%s, killed at half and run again" % name,
-          ("", "usable after the kill", "usable at the end", "sent / unique", "received / unique"), rows)
+        for point in POINTS if contender not in ONCE else (0.5,):
+            with bench.mirror() as mirror:
+                broken = bench.run(contender, upstream, mirror, stop_at=upstream.unique * point)
+                whole = bench.run(contender, upstream, mirror)
+                rows.append((contender, "%d %%" % (100 * point), "%d" % broken.usable, "%d" % whole.usable,
+                             "%.2f" % ((broken.sent + whole.sent) / upstream.unique),
+                             "%.2f" % ((broken.received + whole.received) / upstream.unique)))
+    table("%s, killed and run again" % name,
+          ("", "killed at", "usable after the kill", "usable at the end", "sent / unique", "received / unique"), rows)
 
 
 def faulty(bench, name, contenders):
-    """Scenario 6, without TLS."""
+    """Scenario 6."""
     upstream = bench.upstream(name)
-    rows = []
+    missing, damaged = [], []
     for contender in contenders:
         with bench.mirror() as mirror, proxy.Proxy(upstream.registry.port) as front:
             gone = "sha256:" + "0" * 64
-            items = [item._replace(source=item.source.replace(upstream.registry.host, front.host)) for item in upstream.items]
+            items = behind(upstream.items, upstream.registry.host, front.host)
             for item in items[5:8]:
                 front.inject(proxy.status(503), "GET", "/manifests/" + item.source.partition("@")[2], times=1)
             items.insert(3, items[0]._replace(source=items[0].source.partition("@")[0] + "@" + gone, tag="gone"))
             run = bench.run(contender, upstream, mirror, items, front.host)
-            rows.append((contender, "%d of %d" % (run.usable, len(items) - 1), "yes" if run.rc else "no",
-                         "yes" if gone in run.output else "no", "%.1f s" % run.wall))
-    table("%s with one image missing and three 503s" % name, ("", "usable", "fails", "names it", "wall"), rows)
+            missing.append((contender, "%d of %d" % (run.usable, len(items) - 1), yes(run.rc), yes(gone in run.output),
+                            "%.1f s" % run.wall))
+        with bench.mirror() as mirror, proxy.Proxy(upstream.registry.port) as front:
+            front.inject(proxy.corrupt(), "GET", "/blobs/" + _sets.own_layer().digest)
+            items = behind(upstream.items, upstream.registry.host, front.host)
+            run = bench.run(contender, upstream, mirror, items, front.host)
+            image = items[_sets.OWN[0]].source.partition("@")[2]
+            damaged.append((contender, "%d of %d" % (run.usable, len(items) - 1), yes(run.rc), yes(image in run.output),
+                            "%.1f s" % run.wall))
+    head = ("", "usable", "fails", "names the image", "wall")
+    table("%s with one image missing and three 503s" % name, head, missing)
+    table("%s with a damaged layer of one image" % name, head, damaged)
+
+
+def through_disk(bench, name, contenders):
+    """Scenario 7: what a medium carries, and what becomes of a byte that was flipped on it."""
+    upstream = bench.upstream(name)
+    rows = []
+    for contender in contenders:
+        disk = _contenders.CONTENDERS[contender].disk
+        if disk is None:
+            continue
+        with bench.mirror() as mirror:
+            work = _contenders.Work(bench.directory / "work", upstream.items, upstream.registry.host, mirror.host)
+            medium = work.directory / "medium"
+            medium.mkdir()
+            written = bench.measured(disk[0](work, medium), work, upstream, mirror)
+            size = sum({(found.st_dev, found.st_ino): found.st_size
+                        for found in (path.lstat() for path in medium.rglob("*") if path.is_file())}.values())
+            flip(medium, _sets.own_layer())
+            spoilt = bench.measured(disk[1](work, medium), work, upstream, mirror)
+            usable = bench.usable(work, "oc-mirror" in contender)
+            flip(medium, _sets.own_layer())
+            read = bench.measured(disk[1](work, medium), work, upstream, mirror)
+            rows.append((contender, "%.2f" % (size / upstream.unique), "%.1f s" % written.wall, yes(spoilt.rc),
+                         "%.2f" % (spoilt.sent / upstream.unique), "%d" % usable, "%.1f s" % read.wall,
+                         "%d" % bench.usable(work, "oc-mirror" in contender)))
+            shutil.rmtree(work.directory)
+    table("%s through disk, with a byte flipped on the way, and again without" % name,
+          ("", "on the medium / unique", "wall to disk", "refuses the flipped byte", "sent by then / unique", "usable then",
+           "wall from disk", "usable"), rows)
+
+
+def flip(medium, layer):
+    """Flip a bit of a layer wherever it is on a medium; doing it again mends it."""
+    mark = layer.data[200:264]
+    for path in medium.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            data = path.read_bytes()
+            place = data.find(mark)
+            if place >= 0:
+                with path.open("r+b") as file:
+                    file.seek(place - 100)
+                    file.write(bytes([data[place - 100] ^ 1]))
+                return
+    raise AssertionError("The layer is not on the medium.")
+
+
+def yes(truth):
+    return "yes" if truth else "no"
 
 
 def note(runs, contender, run):
@@ -245,8 +348,9 @@ def show(title, runs, upstream, count):
 
 
 def table(title, head, rows):
-    """Print a table in Markdown."""
-    print("\n### %s\n\n| %s |\n|%s" % (title, " | ".join(head), "---|" * len(head)))
+    """Print a table in Markdown, with the load of the machine by now."""
+    print("\n### %s\n\nLoad %.1f, %.1f.\n\n| %s |\n|%s"
+          % (title, *os.getloadavg()[:2], " | ".join(head), "---|" * len(head)))
     for row in rows:
         print("| %s |" % " | ".join(row))
     sys.stdout.flush()
@@ -255,22 +359,31 @@ def table(title, head, rows):
 def main(arguments):
     parser = argparse.ArgumentParser(prog="python -m benchmark mirroring", usage=__doc__)
     parser.add_argument("--sets", default="R,C,P")
-    parser.add_argument("--scenarios", default="1,2,3,4,5,6")
+    parser.add_argument("--scenarios", default="1,2,3,4,5,6,7,8")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--over", default="http,tls")
+    parser.add_argument("--latency", type=float, default=0)
     parser.add_argument("--only", default="")
     options = parser.parse_args(arguments)
     scenarios = {int(number) for number in options.scenarios.split(",")}
     contenders = [name for name in _contenders.here() if not options.only or name in options.only.split(",")]
-    with contextlib.ExitStack() as stack:
-        directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
-        bench = Bench(directory, stack, options.tls)
-        for name in options.sets.split(","):
-            if scenarios & {1, 2, 3}:
-                first_and_again(bench, name, contenders, options.rounds, scenarios)
-            if 4 in scenarios and name == "R":
-                many(bench, name)
-            if 5 in scenarios:
-                killed(bench, name, contenders)
-            if 6 in scenarios and name == "R" and not options.tls:
-                faulty(bench, name, contenders)
+    for over in options.over.split(","):
+        print("\n## Over %s%s" % (over.upper(), ", %g ms a request" % options.latency if options.latency else ""))
+        with contextlib.ExitStack() as stack:
+            directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
+            bench = Bench(directory, stack, over == "tls", options.latency)
+            for name in options.sets.split(","):
+                measure(bench, name, contenders, options.rounds, scenarios, over == "http")
+
+
+def measure(bench, name, contenders, rounds, scenarios, plain):
+    if scenarios & {1, 2, 3} or 4 in scenarios and name == "C":
+        first_and_again(bench, name, contenders, rounds, scenarios)
+    if 5 in scenarios and plain:
+        killed(bench, name, contenders)
+    if 6 in scenarios and plain and name == "R":
+        faulty(bench, name, contenders)
+    if 7 in scenarios and plain and name == "R":
+        through_disk(bench, name, contenders)
+    if 8 in scenarios and plain and name == "R":
+        many(bench, name)
