@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import posixpath
-import shutil
 import tarfile
 import zlib
 
@@ -50,15 +50,39 @@ class Image:
         return found
 
     def extract(self, path, file):
-        """Write the bytes of the file at `path` (relative to the root) to an open file; False if it does not exist."""
+        """Write the bytes of the file at `path` (relative to the root) to an unbuffered file; False if it does not exist.
+
+        Raises InvalidInput if the open file's disk has no room for them.
+        """
         found = []
 
         def take(_path, stream):
-            shutil.copyfileobj(stream, file, BUFFER)
+            self._check_room(path, stream.raw.size, file)
+            for chunk in iter(lambda: stream.read(BUFFER), b""):
+                self._write(path, file, chunk)
             found.append(path)
 
         self._visit({path}, take)
         return bool(found)
+
+    def _write(self, path, file, chunk):
+        """Write a piece; that this fails says nothing of the layer."""
+        rest = memoryview(chunk)
+        try:
+            while rest:
+                rest = rest[file.write(rest):]
+        except OSError as problem:
+            raise errors.Error("/%s of %s/%s cannot be written to %s: %s." % (
+                path, self.registry.host, self.repository, os.path.dirname(file.name), (problem.strerror or "").lower()))
+
+    def _check_room(self, path, size, file):
+        disk = os.fstatvfs(file.fileno())
+        free = disk.f_bavail * disk.f_frsize
+        if size > free:
+            raise errors.InvalidInput(
+                "/%s of %s/%s needs %d bytes in %s, whose file system has %d bytes left. Free some space there, or have Ansible "
+                "use another directory (remote_tmp)." % (path, self.registry.host, self.repository, size,
+                                                         os.path.dirname(file.name), free), needed=size, free=free)
 
     def walk(self, directory, visit):
         """Call visit(path, stream) for every file below `directory`, in no order; `stream` is valid only meanwhile."""

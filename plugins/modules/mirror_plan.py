@@ -393,10 +393,9 @@ class Planner:
 
     def _database(self, image, path, reference):
         """The Catalog of an index image with an SQLite database."""
-        with tempfile.NamedTemporaryFile(dir=self._module.tmpdir) as file:
+        with tempfile.NamedTemporaryFile(dir=self._module.tmpdir, buffering=0) as file:
             if not image.extract(path.strip("/"), file):
                 raise errors.InvalidInput("%s is labelled as a SQLite catalog, but has no file %s." % (reference, path))
-            file.flush()
             return catalog_database.read(file.name, str(reference))
 
     def _signatures(self, items):

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import tarfile
 
 import pytest
@@ -172,6 +173,32 @@ def test_what_an_upper_layer_removes(shop, upper, left):
     seen = {}
     image.walk("/a", lambda path, stream: seen.__setitem__(path, stream.read()))
     assert seen == left
+
+
+def test_a_file_is_written_where_there_is_room_for_it(shop, tmp_path, monkeypatch):
+    image = opened(shop, [tar({"a/db": b"x" * 5000})])
+    with (tmp_path / "copy").open("wb", buffering=0) as file:
+        assert image.extract("a/db", file) and not image.extract("a/other", file)
+    assert (tmp_path / "copy").read_bytes() == b"x" * 5000
+    real = os.fstatvfs
+
+    def small(descriptor):
+        return os.statvfs_result(tuple(1 if n == 4 else value for n, value in enumerate(real(descriptor))))
+
+    monkeypatch.setattr(image_files.os, "fstatvfs", small)
+    with (tmp_path / "small").open("wb", buffering=0) as file, pytest.raises(errors.InvalidInput) as raised:
+        image.extract("a/db", file)
+    assert "/a/db of registry.example.com/r needs 5000 bytes in %s, whose" % tmp_path in raised.value.message
+    assert raised.value.details["free"] < 5000 == raised.value.details["needed"]
+    assert (tmp_path / "small").read_bytes() == b""
+
+
+def test_a_disk_that_fills_up_is_no_damaged_layer(shop):
+    image = opened(shop, [tar({"a/db": b"x" * 5000})])
+    image._check_room = lambda *_args: None
+    with open("/dev/full", "wb", buffering=0) as full, pytest.raises(errors.Error) as raised:
+        image.extract("a/db", full)
+    assert "/a/db of registry.example.com/r cannot be written to /dev: no space left on device." in raised.value.message
 
 
 def test_uncompressed_layers(shop):
