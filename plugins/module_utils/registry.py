@@ -182,8 +182,11 @@ class Registry:
 
     def has_blob(self, repository, digest):
         """Whether the repository holds a blob already; False also where the registry does not tell."""
-        response = self._try_again("HEAD", self._url(repository, "blobs/%s" % digest), repository, (scope(repository),),
-                                   ("read", "blob %s" % digest), final=registry_answers.TRANSIENT)
+        try:
+            response = self._try_again("HEAD", self._url(repository, "blobs/%s" % digest), repository, (scope(repository),),
+                                       ("read", "blob %s" % digest), final=registry_answers.TRANSIENT)
+        except errors.Unauthorized:
+            return False
         response.drain()
         return response.status == 200
 
@@ -379,7 +382,7 @@ class Registry:
             raise refusal
         response = self._send(method, url, headers, again, body, timeout)
         if response.status == 401:
-            raise self._refusal(response, response.drain(), repository, LOGIN)
+            raise self._refusal(response, response.drain(), repository, LOGIN, again.startswith("Bearer "))
         return response
 
     def _send(self, method, url, headers, authorization, body, timeout):
@@ -451,9 +454,9 @@ class Registry:
         if response.status not in statuses:
             raise self._refusal(response, response.drain(), repository, action)
 
-    def _refusal(self, response, body, repository, action):
+    def _refusal(self, response, body, repository, action, fresh_token=False):
         login = self._credentials(repository) is not None
-        return registry_answers.refusal(self.host, repository, response.status, body, action, login)
+        return registry_answers.refusal(self.host, repository, response.status, body, action, login, fresh_token)
 
     def _corrupt(self, repository, what, problem):
         return errors.Corrupt("%s/%s: %s is not what its digest says: %s." % (self.host, repository, what, problem),

@@ -50,24 +50,28 @@ def seconds(date):
         return None
 
 
-def refusal(host, repository, status, body, action, login):
-    """The error for an answer.
+def refusal(host, repository, status, body, action, login, fresh_token=False):
+    """The error for an answer; its detail `denied` is True if it is the right that is missing, and not the login.
 
     action -- (verb, object) of what was asked, such as ("read", "manifest 4.16.30-x86_64")
     login -- whether credentials were there to be sent
+    fresh_token -- whether a token was sent that was given for just this: by it the credentials are known to be right
     """
     code = error_code(body)
     place = host + ("/" + repository if repository else "")
     words = " ".join(action)
     told = "%d%s" % (status, " " + code if code else "")
     details = {"registry": host, "repository": repository, "status": status, "code": code}
+    if status == 401 and login and fresh_token:
+        return failure(errors.Unauthorized, "%s: the user has no right to it, or it does not exist (401)." % place,
+                       "Grant it to the user of the auth file's entry for %s." % host, denied=True, **details)
     if status == 401:
         refused = "the credentials" if login else "requests without credentials"
         return failure(errors.Unauthorized, "%s: the registry does not accept %s (401)." % (place, refused),
                        login_remedy(host, login), **details)
     if status == 403:
         return failure(errors.Unauthorized, "%s: no right to %s (%s)." % (place, words, told),
-                       "Grant it to the user of the auth file's entry for %s." % host, **details)
+                       "Grant it to the user of the auth file's entry for %s." % host, denied=True, **details)
     if status == 404:
         return errors.NotFound("%s: %s does not exist (%s)." % (place, action[1], told), **details)
     if status == 413:

@@ -140,7 +140,7 @@ def look_at_one(_task, job):
     try:
         there = job.target.digest(job.target_path, job.target_tag)
     except errors.Unauthorized as error:
-        if error.details.get("status") != 403:
+        if not error.details.get("denied"):
             raise
         there = None  # so some registries speak of a repository that nobody has pushed to yet; pushing tells the truth
     job.end("present" if there == job.digest else "missing")

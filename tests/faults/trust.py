@@ -63,15 +63,17 @@ class TokenServer:
 
     lifetime -- of a token, in seconds; announced -- what its clients are told of it, if that is not the truth
     max_scopes -- more in one request are refused
+    push_only -- who does not ask to push gets a token for nothing, as Quay's for a repository that does not exist yet
     """
 
-    def __init__(self, directory, users, lifetime=300, announced=None, max_scopes=2):
+    def __init__(self, directory, users, lifetime=300, announced=None, max_scopes=2, push_only=False):
         authority = Authority(directory)
         _certificate, _key_path, self._key, self._certificate = authority.issue("signer")
         self.users = users
         self.lifetime = lifetime
         self.announced = announced
         self.max_scopes = max_scopes
+        self.push_only = push_only
         self.requests = []
         tokens = self
 
@@ -118,7 +120,8 @@ class TokenServer:
         now = int(time.time())
         header = {"typ": "JWT", "alg": "ES256", "x5c": [base64.b64encode(
             self._certificate.public_bytes(serialization.Encoding.DER)).decode()]}
-        access = [dict(zip(("type", "name", "actions"), scope.split(":"))) for scope in scopes]
+        access = [dict(zip(("type", "name", "actions"), scope.split(":"))) for scope in scopes
+                  if not self.push_only or "push" in scope]
         claims = {
             "iss": "test-issuer", "sub": user, "aud": "test", "iat": now, "nbf": now - 5, "exp": now + self.lifetime,
             "jti": "%f" % time.time(), "access": [dict(entry, actions=entry["actions"].split(",")) for entry in access],

@@ -452,6 +452,16 @@ def test_a_token_server_that_refuses_two_repositories(tmp_path):
             assert statuses(verdicts) == {"done": 4}
 
 
+def test_a_token_server_that_hides_what_does_not_exist_yet(tmp_path):
+    with TokenServer(tmp_path / "tokens", {"pusher": "secret"}, push_only=True) as tokens:
+        with world(tmp_path, token=tokens.settings) as here:
+            orders = here.catalog(4, 4)
+            document = auth(here.target.host, "pusher", "secret")
+            assert statuses(here.run(orders, auth=document)[0]) == {"done": 4}
+            with here.registries(auth=document) as registries, pytest.raises(errors.Unauthorized, match="no right to it"):
+                registries[here.target.host].manifest("olm/number-0", "t0")
+
+
 def test_wrong_credentials_at_the_token_server(tmp_path):
     with TokenServer(tmp_path / "tokens", {"pusher": "secret"}) as tokens:
         with world(tmp_path, token=tokens.settings) as here:

@@ -8,7 +8,9 @@ import base64
 import contextlib
 import http.server
 import json
+import shutil
 import ssl
+import subprocess
 import threading
 
 import pytest
@@ -289,6 +291,41 @@ def test_a_tag_that_moved_changes_a_kept_plan(here, plan, tmp_path):
     assert second["changed"]
     assert [i["target"] for i in second["plan"]] == [i["target"] for i in first["plan"]]
     assert sum(a != b for a, b in zip(first["plan"], second["plan"])) == 1
+
+
+# What the tools themselves say, where they are on PATH
+
+@pytest.fixture
+def oc(tmp_path):
+    """Runs the OpenShift client in a directory of its own."""
+    if shutil.which("oc") is None:
+        pytest.skip("there is no oc on PATH to compare with")
+
+    def run(*arguments):
+        (tmp_path / "auth.json").write_text('{"auths":{}}')
+        done = subprocess.run(["oc", "adm", *arguments, "--insecure", "-a", "auth.json"], cwd=tmp_path, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+    return run
+
+
+def test_oc_would_put_a_release_there(here, plan, oc):
+    told = oc("release", "mirror", "--from", here.content.release_image, "--to", MIRROR + "/ocp/release", "--to-mirror")
+    theirs = {target: source for source, target in (line.split() for line in told.splitlines() if "@" in line)}
+    ours = {item["target"]: item["source"] for item in plan(catalogs=[], images=[])["plan"] if item["kind"] != "signature"}
+    assert ours == theirs
+
+
+def test_oc_would_put_catalogs_there(here, plan, oc, tmp_path):
+    for index in (here.content.catalogs[0], here.content.sqlite_catalogs[0]):
+        oc("catalog", "mirror", index, MIRROR + "/olm", "--manifests-only", "--to-manifests", "manifests")
+        lines = (tmp_path / "manifests/mapping.txt").read_text().splitlines()
+        theirs = {target: source for source, target in (line.split("=") for line in lines)}
+        items = plan(release_images=[], images=[], catalogs=[index])["plan"]
+        ours = {item["target"]: item["source"].partition("@")[0] + ":" + item["source_tag"] if item["source_tag"]
+                else item["source"] for item in items}
+        assert ours == theirs
 
 
 # Carrying it out
