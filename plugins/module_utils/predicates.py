@@ -12,6 +12,8 @@ MACHINE_CONFIG = "machineconfiguration.openshift.io/"
 
 # The moment at which this collection paused a pool. A pool without it was paused by somebody else and stays so.
 PAUSED_BY_US = "disconnected.openshift/paused"
+# The policies that a rehearsal has replaced in a mirror set, until it puts them back.
+REHEARSED = "disconnected.openshift/rehearsed-policies"
 # The pools without which the machine-config operator does not call itself well: that of the masters.
 _REQUIRED = "operator.machineconfiguration.openshift.io/required-for-upgrade"
 
@@ -143,6 +145,11 @@ def progressing(obj):
 def paused_by_us(obj):
     """When this collection paused the pool, or None. An annotation left on a pool that was resumed by hand counts."""
     return (obj["metadata"].get("annotations") or {}).get(PAUSED_BY_US)
+
+
+def rehearsed(obj):
+    """What a rehearsal has replaced in the mirror set, or None."""
+    return (obj["metadata"].get("annotations") or {}).get(REHEARSED)
 
 
 def awaits_pools(obj, pools):

@@ -72,10 +72,10 @@ import json
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import cluster_inputs, errors, mirror_sets
+from ..module_utils import cluster_inputs, errors, mirror_sets, predicates
 from ..module_utils.cluster import ARGUMENT_SPEC, Cluster, optimistic, owned
 
-NOTE = "disconnected.openshift/rehearsed-policies"
+NOTE = predicates.REHEARSED
 FIELDS = {mirror_sets.IDMS: "imageDigestMirrors", mirror_sets.ITMS: "imageTagMirrors"}
 POLICY = "mirrorSourcePolicy"
 

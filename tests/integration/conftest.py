@@ -95,17 +95,18 @@ class Lab:
             K8S_AUTH_KUBECONFIG=str(self.directory / "kubeconfig"),
         ) | (env or {})
 
-    def argv(self, playbook, *arguments, variables=None):
-        """The command that runs a playbook, by FQCN or by path, with this lab's variables."""
-        given = ["-e", json.dumps(variables)] if variables else []
-        return [str(BIN / "ansible-playbook"), str(playbook), "-e", "@%s" % (self.directory / "vars.yml"), *arguments, *given]
+    def argv(self, playbook, *arguments, variables=None, bare=False):
+        """The command that runs a playbook, by FQCN or by path, with this lab's variables unless it shall be `bare`."""
+        given = [] if bare else ["-e", "@%s" % (self.directory / "vars.yml")]
+        given += [*arguments, "-e", json.dumps(variables)] if variables else arguments
+        return [str(BIN / "ansible-playbook"), str(playbook), *given]
 
-    def playbook(self, playbook, *arguments, env=None, variables=None, timeout=300):
+    def playbook(self, playbook, *arguments, env=None, timeout=300, **given):
         """Runs a playbook to its end. One that takes longer than `timeout` seconds fails the test, with what it printed."""
         record = self.directory / "record.jsonl"
         record.unlink(missing_ok=True)
         try:
-            done = subprocess.run(self.argv(playbook, *arguments, variables=variables), env=self.environment(env), cwd=self.home,
+            done = subprocess.run(self.argv(playbook, *arguments, **given), env=self.environment(env), cwd=self.home,
                                   text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False)
         except subprocess.TimeoutExpired as late:
             pytest.fail("%s is not done after %d seconds:\n%s" % (playbook, timeout, (late.output or b"").decode()))

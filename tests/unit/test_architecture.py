@@ -24,7 +24,7 @@ PURE = {
     "errors", "image_ref", "image_manifest", "dockerconfigjson", "registries_conf", "mirror_sets", "release_payload",
     "operator_catalog", "mirror_plan", "machine_config", "image_inventory", "image_coverage", "crio_log", "predicates",
     "rollout", "node_files", "snapshot", "archive_layout", "catalog_database",
-    "mirror_manifests",
+    "mirror_manifests", "conversion",
 }
 IO = {
     "registry", "registry_auth", "registry_answers", "registry_inputs", "connections", "blob", "image_files", "transfer",
