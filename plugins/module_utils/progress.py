@@ -32,7 +32,7 @@ class Watch:
 
     def __enter__(self):
         if self._path and self._interval > 0:
-            self._append("")  # a path that cannot be written is said before anything is done
+            append(self._path, "")  # a path that cannot be written is said before anything is done
             self._thread.start()
         return self
 
@@ -55,18 +55,51 @@ class Watch:
     def _write_lines(self):
         while not self._stop.wait(self._interval):
             try:
-                self._append(time.strftime("%H:%M:%S ") + self.line() + "\n")
+                append_line(self._path, self.line())
             except errors.InvalidInput:  # a full disk is no reason to stop mirroring
                 return
 
-    def _append(self, text):
+
+class Teller:
+    """Appends what it is told to a file, at most once in `interval` seconds and not at all in the first of them.
+
+    now -- now() -> seconds of the caller's clock
+    """
+
+    def __init__(self, path, interval, now):
+        self._path = path if interval > 0 else None
+        self._interval = interval
+        self._now = now
+        self._last = now()
+        if self._path:
+            append(self._path, "")  # a path that cannot be written is said before anything is waited for
+
+    def tell(self, line):
+        """Whether it was told; if not, the caller may come again with a newer line."""
+        if not self._path or self._now() - self._last < self._interval:
+            return False
+        self._last = self._now()
         try:
-            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            with open(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-        except OSError as problem:
-            raise errors.InvalidInput("The progress file %s cannot be written: %s."
-                                      % (self._path, (problem.strerror or "").lower()))
+            append_line(self._path, line)
+        except errors.InvalidInput:  # a full disk is no reason to stop waiting
+            self._path = None
+        return True
+
+
+def append_line(path, line):
+    """Append a line with the time of day."""
+    append(path, time.strftime("%H:%M:%S ") + line + "\n")
+
+
+def append(path, text):
+    """Append to a private file. Raises InvalidInput where that cannot be."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as problem:
+        raise errors.InvalidInput("The progress file %s cannot be written: %s."
+                                  % (path, (problem.strerror or "").lower()))
 
 
 def sentence(first, last, received, rate):

@@ -95,6 +95,16 @@ options:
       - Seconds between two looks at the cluster; with more than 250 nodes a fiftieth of a second for each node.
     type: float
     default: 5
+  progress_file:
+    description:
+      - For O(state=waited), file on the host where the module runs to append a line to now and then, when something has
+        moved.
+      - Where that host is the controller itself, these lines are shown while the task runs, with or without a file.
+    type: path
+  progress_interval:
+    description: Seconds between two such lines at least, and before the first one; V(0) for none.
+    type: float
+    default: 15
 seealso:
   - module: disconnected.openshift.node_mirror_info
   - module: disconnected.openshift.image_mirror_sets
@@ -286,6 +296,36 @@ timeline:
   type: list
   elements: dict
   sample: [{time: "2026-03-01T10:00:05Z", pool: worker, text: "1 of 3 nodes of pool worker are updated"}]
+nodes:
+  description: The nodes that were seen being updated, in the order in which they began.
+  returned: with state waited
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the node.
+      type: str
+      sample: worker-1
+    pool:
+      description: Name of its pool.
+      type: str
+      sample: worker
+    began:
+      description: When it was first seen to have to do something.
+      type: str
+      sample: "2026-03-01T10:00:05Z"
+    ended:
+      description: When it was first seen to run what its pool names after that; empty when it was not.
+      type: str
+      sample: "2026-03-01T10:01:25Z"
+    drained:
+      description: Whether it was seen being drained.
+      type: bool
+      sample: false
+    failed:
+      description: Whether its daemon had given up when it was last looked at.
+      type: bool
+      sample: false
 """
 
 import datetime
@@ -300,6 +340,7 @@ from ..module_utils import (
     machine_config,
     mirror_sets,
     predicates,
+    progress,
     rollout,
     secrets,
     wait,
@@ -326,6 +367,8 @@ def main():
             start_timeout=dict(type="float", default=90),
             timeout=dict(type="float", default=7200),
             poll_interval=dict(type="float", default=5),
+            progress_file=dict(type="path"),
+            progress_interval=dict(type="float", default=15),
         ),
         supports_check_mode=True,
     )
@@ -646,7 +689,8 @@ def _row(pool):
 def wait_for(observer, params, check_mode):
     """Return when every node runs the wanted content; raise as soon as waiting cannot bring that about."""
     inputs = observer.inputs()
-    vigil = Vigil(observer, inputs, wanted_of(inputs, inputs.mirror_sets), params["start_timeout"])
+    teller = progress.Teller(params["progress_file"], params["progress_interval"], observer.clock.now)
+    vigil = Vigil(observer, inputs, wanted_of(inputs, inputs.mirror_sets), params["start_timeout"], teller)
     if check_mode:
         outcome = vigil.look()
         return outcome.details if isinstance(outcome, wait.Pending) else outcome
@@ -661,12 +705,15 @@ def wait_for(observer, params, check_mode):
 class Vigil:
     """Watches the pools until they are done, and remembers what it saw."""
 
-    def __init__(self, observer, inputs, wanted, start_timeout):
+    def __init__(self, observer, inputs, wanted, start_timeout, teller):
         self._observer = observer
         self._inputs = inputs
         self._wanted = wanted
         self._start_timeout = start_timeout
+        self._teller = teller
+        self._told = ""
         self._start = observer.clock.now()
+        self._updates = {}  # node -> its row of the result, from when it was first seen to have to do something
         self._first = {}  # node -> the configuration that it ran when it was first seen
         self._targets = {}  # pool -> the configurations that its nodes were since told to run
         self._drained = set()
@@ -702,8 +749,9 @@ class Vigil:
 
     def _note(self, pools, belonging):
         """Remember what the nodes are told and which are drained; returns (pool, its nodes) pairs."""
+        now = self._observer.time()
         for pool in pools:
-            name = pool["metadata"]["name"]
+            name, rendered = pool["metadata"]["name"], rollout.rendered_name(pool)
             targets = self._targets.setdefault(name, set())
             for node in belonging[name]:
                 key = node["metadata"]["name"]
@@ -713,6 +761,12 @@ class Vigil:
                     targets.add(desired)
                 if rollout.is_draining(node):
                     self._drained.add(key)
+                if not rollout.is_idle(node) or predicates.annotation(node, "currentConfig") != desired:
+                    self._updates.setdefault(key, {"name": key, "pool": name, "began": now})["ended"] = ""
+                if key in self._updates:
+                    row = self._updates[key]
+                    row.update(drained=key in self._drained, failed=rollout.node_failure(node) is not None)
+                    row["ended"] = row["ended"] or (now if rollout.is_updated(node, rendered) else "")
             yield pool, belonging[name]
 
     def _result(self, standings):
@@ -720,9 +774,21 @@ class Vigil:
             if self._texts.get(standing.name) != standing.text:
                 self._texts[standing.name] = standing.text
                 self._timeline.append({"time": self._observer.time(), "pool": standing.name, "text": standing.text})
+        self._tell(standings)
         rows = [dict(standing.result(), rollouts=len(self._targets[standing.name])) for standing in standings]
         return {"changed": False, "pools": rows, "rollouts": max(row["rollouts"] for row in rows),
-                "drains": len(self._drained), "timeline": self._timeline}
+                "drains": len(self._drained), "timeline": self._timeline, "nodes": list(self._updates.values())}
+
+    def _tell(self, standings):
+        """Tell who waits where the pools stand that are not done, when that has changed, and what time is left."""
+        line = "; ".join(standing.text for standing in standings if not standing.done)
+        if line in ("", self._told):
+            return
+        ended = sum(bool(row["ended"]) for row in self._updates.values())
+        left = sum(standing.nodes - standing.updated for standing in standings if not standing.late)
+        seconds = (self._observer.clock.now() - self._start) * left / ended if ended else 0
+        if self._teller.tell(line + ("; about %s left" % progress.duration(seconds) if seconds else "")):
+            self._told = line
 
     def _obstacles(self, pools):
         """What keeps the wanted content out of these pools' configurations, one sentence each."""

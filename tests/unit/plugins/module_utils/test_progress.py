@@ -56,3 +56,20 @@ def test_a_file_that_cannot_be_written_is_said_at_once(tmp_path):
     with pytest.raises(errors.InvalidInput, match="progress file .* cannot be written"):
         with progress.Watch(str(tmp_path / "no" / "such"), 1, int):
             pass
+
+
+class TestTeller:
+    def test_it_tells_no_more_often_than_asked_and_not_at_once(self, tmp_path):
+        path, clock = tmp_path / "progress", [0]
+        teller = progress.Teller(str(path), 15, lambda: clock[0])
+        assert not teller.tell("too soon")
+        clock[0] = 15
+        assert teller.tell("now") and not teller.tell("again")
+        assert [line[9:] for line in path.read_text().splitlines()] == ["now"]
+
+    def test_a_path_that_cannot_be_written_is_said_before_anything_is_waited_for(self, tmp_path):
+        with pytest.raises(errors.InvalidInput, match="progress file"):
+            progress.Teller(str(tmp_path / "no" / "progress"), 15, lambda: 0)
+
+    def test_without_a_file_nothing_is_told(self):
+        assert not progress.Teller(None, 15, iter([0, 99]).__next__).tell("a")

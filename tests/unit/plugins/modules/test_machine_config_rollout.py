@@ -54,7 +54,7 @@ def observer_of(cluster, rows=()):
 def options(**given):
     return dict({"mirror_sets": [], "mirror_sets_absent": [], "pull_secret_changes": [], "trusted_ca_changes": [],
                  "fail_on_blockers": True, "even_if_late": True, "window_timeout": 60, "start_timeout": 90,
-                 "timeout": 600, "poll_interval": 5}, **given)
+                 "timeout": 600, "poll_interval": 5, "progress_file": None, "progress_interval": 15}, **given)
 
 
 def pool(cluster, name="worker"):
@@ -99,6 +99,29 @@ class TestWaited:
         rows, end = rollouts.rollout(5.3, 10.4, number=1, drain=True)
         observer, result = self.wait(cluster, rows)
         assert observer.clock.now() >= end and result["drains"] == 3
+
+    def test_every_node_that_was_updated_is_told_with_its_times(self):
+        rows, _end = rollouts.rollout(5.3, 10.4, drain=True, registries=mirrored(RELEASE, mode="tag-only"))
+        _observer, result = self.wait(cluster_of(mirror_set(kind="ImageTagMirrorSet")), rows, poll_interval=1)
+        assert sorted(node["name"] for node in result["nodes"]) == ["m0", "w0", "w1"]
+        assert all("2026-03-01T10:00:0" < node["began"] < node["ended"] for node in result["nodes"])
+        assert all(node["drained"] and not node["failed"] for node in result["nodes"])
+        first, second = [node for node in result["nodes"] if node["pool"] == "worker"]
+        assert first["ended"] <= second["began"]
+
+    def test_progress_is_told_when_something_moved_and_not_too_often(self, tmp_path):
+        path = tmp_path / "progress"
+        rows, end = rollouts.rollout(5.3, 10.4, drain=True, registries=mirrored(RELEASE, mode="tag-only"))
+        self.wait(cluster_of(mirror_set(kind="ImageTagMirrorSet")), rows, poll_interval=1, progress_file=str(path))
+        lines = [line[9:] for line in path.read_text().splitlines()]
+        assert 1 <= len(lines) <= end / 15 and len(set(lines)) == len(lines)
+        assert "1 of 2 nodes of pool worker are updated; w1 is being drained; about" in lines[1], lines
+        assert path.stat().st_mode & 0o777 == 0o600
+
+    def test_progress_that_is_not_wanted(self, tmp_path):
+        rows, _end = rollouts.rollout(5.3, 10.4, registries=mirrored(RELEASE))
+        self.wait(cluster_of(mirror_set()), rows, progress_file=str(tmp_path / "progress"), progress_interval=0)
+        assert not (tmp_path / "progress").exists()
 
     def test_nothing_to_do_takes_two_looks_and_no_rollout(self):
         """An object that renders to the same content: nothing ever happens, and nothing is waited for."""
