@@ -485,6 +485,7 @@ def _configuration(params):
     kubeconfig or context, else the pod's service account, else the default kubeconfig; single options
     override what was loaded."""
     given = {name: value for name, value in params.items() if value not in (None, "", [], {})}
+    _check_one_cluster(given)
     if os.environ.get("K8S_AUTH_KUBECONFIG"):
         given.setdefault("kubeconfig", os.environ["K8S_AUTH_KUBECONFIG"])
     if "username" in given or "password" in given:
@@ -498,6 +499,16 @@ def _configuration(params):
     configuration.retries = False  # wait.retry does it, with pauses
     configuration.connection_pool_maxsize = CONNECTIONS
     return configuration
+
+
+def _check_one_cluster(given):
+    """Refuse a kubeconfig or context of the options over which a host of the environment would win."""
+    host, context = os.environ.get("K8S_AUTH_HOST"), given.get("context")
+    chosen = "kubeconfig" in given or context and context != os.environ.get("K8S_AUTH_CONTEXT")
+    if host and chosen and given.get("host") == host:
+        raise errors.InvalidInput("Two clusters are meant: %s is given as an option, and K8S_AUTH_HOST in the environment, which "
+                                  "would win, is %s. Unset K8S_AUTH_HOST, or give host as an option."
+                                  % ("kubeconfig" if "kubeconfig" in given else "context %s" % context, host))
 
 
 def _load(configuration, given):
@@ -531,8 +542,10 @@ def _existing(kubeconfig):
     files = [os.path.expanduser(path) for path in str(paths).split(os.pathsep) if path]
     readable = [path for path in files if os.path.isfile(path)]
     if not readable:
-        raise errors.InvalidInput("No access to a cluster: %s does not exist. Give kubeconfig, or host and api_key, as "
-                                  "options or as K8S_AUTH_* in the environment." % " and ".join(files))
+        # The whole of an option that may hold the document itself would be struck out of the message.
+        named = ["%s in %s" % (os.path.basename(path), os.path.dirname(path) or ".") for path in files]
+        raise errors.InvalidInput("No access to a cluster: there is no %s. Give kubeconfig, or host and api_key, as options, "
+                                  "by disconnected_access, or as K8S_AUTH_* in the environment." % " and no ".join(named))
     return os.pathsep.join(readable)
 
 

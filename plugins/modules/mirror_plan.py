@@ -264,7 +264,7 @@ class Planner:
         self._module = module
         self._params = module.params
         self._registries = registries
-        self._releases = [image_ref.parse(text) for text in self._params["release_images"]]
+        self._releases = [image_ref.parse(text) for text in dict.fromkeys(self._params["release_images"])]
         self._choices = [operator_catalog.choice(entry) for entry in self._params["catalogs"]]
         self._catalogs = [image_ref.parse(choice.index) for choice in self._choices]
         self._images = [image_ref.parse(text) for text in self._params["images"]]

@@ -44,15 +44,16 @@ class Run:
 
 
 class Lab:
-    """A lab of its own in a scratch directory."""
+    """A lab of its own in a scratch directory; with `neighbour` it uses that lab's registries."""
 
-    def __init__(self, directory, version="4.16", nodes=6, speed=100):
+    def __init__(self, directory, version="4.16", nodes=6, speed=100, neighbour=None):
         self.directory = pathlib.Path(directory)
         self.home = self.directory.parent / (self.directory.name + "-home")
         self.home.mkdir(parents=True, exist_ok=True)
         self.env = dict(
             {k: v for k, v in os.environ.items() if not k.startswith(("ANSIBLE_", "K8S_AUTH_", "KUBECONFIG"))},
             LAB_DIR=str(self.directory), LAB_VERSION=version, LAB_NODES=str(nodes), LAB_SPEED=str(speed),
+            LAB_REGISTRIES=str(neighbour.directory) if neighbour else "",
             PYTHONPATH=str(ROOT / "tests"), HOME=str(self.home), PATH="%s:%s" % (BIN, os.environ["PATH"]),
             PYTHONDONTWRITEBYTECODE="1",
         )
@@ -142,7 +143,7 @@ class Lab:
 
 @pytest.fixture(scope="module")
 def make_lab(tmp_path_factory):
-    """Starts labs that end with the module: make_lab(version=..., nodes=..., speed=...)."""
+    """Starts labs that end with the module: make_lab(version=..., nodes=..., speed=..., neighbour=...)."""
     started = []
 
     def make(**settings):
@@ -151,7 +152,7 @@ def make_lab(tmp_path_factory):
         return lab.up()
 
     yield make
-    for lab in started:
+    for lab in reversed(started):  # a lab before the one whose registries it uses
         lab.down()
 
 

@@ -16,7 +16,7 @@ from .settings import BadSetting, Settings
 
 EPILOG = """\
 environment: LAB_VERSION (4.16; 4.8 to 4.21), LAB_NODES (6; 1 to 1000), LAB_SPEED (10; a real cluster is 1),
-LAB_DIR (.lab in the checkout). See tests/lab/README.md.
+LAB_DIR (.lab in the checkout), LAB_REGISTRIES (LAB_DIR of another lab, to use its registries). See tests/lab/README.md.
 """
 
 

@@ -41,6 +41,22 @@ def write(
     write_private(settings.description, description(settings, api, upstream, mirror, content, nodes))
 
 
+def read(directory: Path) -> dict[str, Endpoint]:
+    """The upstream registry and the mirror of the lab whose state directory this is."""
+    lab = json.loads((directory / "lab.json").read_text(encoding="utf-8"))
+    return {
+        name: Endpoint(
+            told["registry"],
+            Path(told["ca"]),
+            told["username"],
+            told["password"],
+            told.get("pull_username", told["username"]),
+            told.get("pull_password", told["password"]),
+        )
+        for name, told in ((name, lab[name]) for name in ("upstream", "mirror"))
+    }
+
+
 def kubeconfig(api: Api, user: str, token: str) -> str:
     authority = base64.b64encode(api.ca.read_bytes()).decode()
     return yaml.safe_dump(

@@ -213,5 +213,26 @@ class Registry:
             self._placeholder = None
 
 
+class Borrowed:
+    """A registry that belongs to another lab: it serves here as well, and only its own lab switches it."""
+
+    def __init__(self, name: str, home: Path, address: str) -> None:
+        self.name = name
+        self.address = address
+        self.storage = home / "storage"
+        self.traffic = Traffic(home / "access.log")
+
+    @property
+    def running(self) -> bool:
+        host, _colon, port = self.address.rpartition(":")
+        with socket.socket() as connection:
+            return connection.connect_ex((host, int(port))) == 0
+
+    async def start(self) -> None:
+        raise RegistryFailed(f"The {self.name} registry belongs to another lab: switch it there.")
+
+    stop = start
+
+
 def _last_line(text: str) -> str:
     return (text.strip().splitlines() or ["it said nothing"])[-1]

@@ -24,7 +24,7 @@ from .kubelet import Kubelet
 from .operators import OtherOperators
 from .pull import Images, Puller
 from .reach import INTERNET, Reach, Skopeo
-from .registries import Registry
+from .registries import Borrowed, Registry
 from .settings import Endpoint, Settings
 from .steering import Steering
 from .tls import Authority
@@ -61,15 +61,10 @@ async def _run(settings: Settings, ready: int | None) -> None:
 async def start(settings: Settings, stack: AsyncExitStack) -> None:
     """Start everything and tell of it in the state directory; `stack` knows how to stop it again."""
     settings.authorities.mkdir()
-    upstream, mirror = await asyncio.gather(
-        _registry(settings, stack, "upstream", "Public Root CA", {PUBLIC_USER: secrets.token_urlsafe(24)}),
-        _registry(
-            settings, stack, "mirror", "Mirror CA", {PUSH_USER: AWKWARD_PASSWORD, PULL_USER: secrets.token_urlsafe(24)}
-        ),
-    )
+    registries = _borrowed(settings) if settings.neighbour else await _registries(settings, stack)
+    (upstream, public), (mirror, own) = registries
     made = content.make(upstream.address, settings)
     made.shelf.write(upstream.storage)
-    public, own = _endpoint(settings, upstream), _endpoint(settings, mirror)
 
     scale, store = Scale(settings.speed), Store(settings.version)
     reach = Reach(mirror.address)
@@ -113,7 +108,7 @@ async def start(settings: Settings, stack: AsyncExitStack) -> None:
     describe.write(settings, api, public, own, made, steering.node_names())
 
 
-def _online(upstream: Registry, reach: Reach, nodes: frozenset[str]) -> bool:
+def _online(upstream: Registry | Borrowed, reach: Reach, nodes: frozenset[str]) -> bool:
     """Whether the internet is there, and a node from which it can be reached."""
     return upstream.running and not nodes.issubset(reach.lost()[INTERNET])
 
@@ -132,6 +127,25 @@ async def _once(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
+async def _registries(settings: Settings, stack: AsyncExitStack) -> list[tuple[Registry, Endpoint]]:
+    """Start the upstream registry and the mirror."""
+    started = await asyncio.gather(
+        _registry(settings, stack, "upstream", "Public Root CA", {PUBLIC_USER: secrets.token_urlsafe(24)}),
+        _registry(
+            settings, stack, "mirror", "Mirror CA", {PUSH_USER: AWKWARD_PASSWORD, PULL_USER: secrets.token_urlsafe(24)}
+        ),
+    )
+    return [(registry, _endpoint(settings, registry)) for registry in started]
+
+
+def _borrowed(settings: Settings) -> list[tuple[Borrowed, Endpoint]]:
+    """The same two of another lab, as that one describes them."""
+    return [
+        (Borrowed(name, settings.registry(name), endpoint.registry), endpoint)
+        for name, endpoint in describe.read(settings.neighbour).items()
+    ]
+
+
 async def _registry(
     settings: Settings, stack: AsyncExitStack, name: str, authority: str, users: dict[str, str]
 ) -> Registry:
@@ -139,8 +153,7 @@ async def _registry(
     signer = Authority(authority)
     (settings.authorities / f"{name}-ca.crt").write_text(signer.certificate, encoding="ascii")
     certificate, key = signer.write(settings.authorities, name)
-    home = settings.directory / "registries" / name
-    registry = Registry(name, home, certificate, key, users, started=partial(process.note, settings))
+    registry = Registry(name, settings.registry(name), certificate, key, users, started=partial(process.note, settings))
     stack.push_async_callback(registry.close)
     await registry.start()
     return registry

@@ -39,22 +39,27 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Settings:
-    """`release_version` is complete ("4.16.30"); `speed` divides every delay of the real system."""
+    """`release_version` is complete ("4.16.30"); `speed` divides every delay of the real system.
+
+    `neighbour` is the state directory of another lab, whose registries this one uses instead of its own.
+    """
 
     release_version: str = f"4.16.{USUAL_Z_STREAM}"
     nodes: int = 6
     speed: float = 10.0
     directory: Path = CHECKOUT / ".lab"
+    neighbour: Path | None = None
 
     @classmethod
     def from_environment(cls, environ=None) -> Settings:
-        """LAB_VERSION (4.16 or 4.16.30), LAB_NODES, LAB_SPEED, LAB_DIR; raises BadSetting."""
+        """LAB_VERSION (4.16 or 4.16.30), LAB_NODES, LAB_SPEED, LAB_DIR, LAB_REGISTRIES; raises BadSetting."""
         environ = os.environ if environ is None else environ
         return cls(
             release_version=_release_version(environ.get("LAB_VERSION") or "4.16"),
             nodes=_node_count(environ.get("LAB_NODES") or "6"),
             speed=_speed(environ.get("LAB_SPEED") or "10"),
             directory=Path(environ.get("LAB_DIR") or CHECKOUT / ".lab").resolve(),
+            neighbour=_neighbour(environ.get("LAB_REGISTRIES")),
         )
 
     @property
@@ -88,6 +93,10 @@ class Settings:
     @property
     def control(self) -> Path:
         return self.directory / "control.sock"
+
+    def registry(self, name: str) -> Path:
+        """Where everything of one registry is, this lab's own or the neighbour's."""
+        return (self.neighbour or self.directory) / "registries" / name
 
     @property
     def pids(self) -> Path:
@@ -138,3 +147,10 @@ def _speed(text: str) -> float:
     if not 0.1 <= speed <= 1000:
         raise BadSetting(f"LAB_SPEED={text}: give a number from 0.1 to 1000; 1 is the speed of a real cluster")
     return speed
+
+
+def _neighbour(text: str | None) -> Path | None:
+    directory = Path(text).resolve() if text else None
+    if directory and not (directory / "lab.json").exists():
+        raise BadSetting(f"LAB_REGISTRIES={text}: no lab runs there; give the state directory of one that is up")
+    return directory

@@ -15,7 +15,7 @@ from .faults import Faults
 from .mco import MachineConfigOperator
 from .pull import Puller
 from .reach import PLACES, Reach
-from .registries import Registry
+from .registries import Borrowed, Registry, RegistryFailed
 
 
 class Steering:
@@ -27,7 +27,7 @@ class Steering:
         server: Server,
         operator: MachineConfigOperator,
         puller: Puller,
-        registries: Mapping[str, Registry],
+        registries: Mapping[str, Registry | Borrowed],
         faults: Faults,
         reach: Reach,
     ) -> None:
@@ -94,5 +94,8 @@ class Steering:
         registry = self._registries[name]
         if state not in ("on", "off"):
             raise Rejected(f"The {name} registry is on or off, not {state!r}.")
-        await (registry.start() if state == "on" else registry.stop())
+        try:
+            await (registry.start() if state == "on" else registry.stop())
+        except RegistryFailed as problem:
+            raise Rejected(str(problem)) from None
         return f"The {name} registry {registry.address} is {state}."

@@ -93,11 +93,18 @@ class TestConnect:
 
     def test_a_kubeconfig_that_does_not_exist(self, connect, api):
         message = self.refused(connect, api, host=None, api_key=None, kubeconfig="/nowhere/kubeconfig")
-        assert "/nowhere/kubeconfig does not exist" in message and "K8S_AUTH_" in message
+        assert "there is no kubeconfig in /nowhere" in message and "K8S_AUTH_" in message
+        assert "/nowhere/kubeconfig" not in message  # Ansible would strike it out, as it does every no_log option
 
     def test_a_context_that_does_not_exist(self, connect, api):
         message = self.refused(connect, api, host=None, api_key=None, kubeconfig=kubeconfig(api), context="prod")
         assert "prod" in message
+
+    @pytest.mark.parametrize("option", [{"kubeconfig": "/fleet/east"}, {"context": "east"}], ids=str)
+    def test_a_host_of_the_environment_that_would_win_over_the_options(self, connect, api, monkeypatch, option):
+        monkeypatch.setenv("K8S_AUTH_HOST", api.url)
+        message = self.refused(connect, api, **option)
+        assert "Two clusters are meant" in message and "Unset K8S_AUTH_HOST" in message and api.url in message
 
     @pytest.mark.parametrize("text", ["users: [{token: canary-token", "- a\n- b\n", "\x00\xff", "canary-token"])
     def test_a_kubeconfig_that_is_none(self, connect, api, tmp_path, text):
