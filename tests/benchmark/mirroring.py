@@ -40,9 +40,9 @@ from lab import images
 
 from . import _contenders, _sets
 
-# cpu: seconds; memory: bytes of the largest process
+# cpu: seconds; served: seconds of computing of both registries; memory: bytes of the largest process
 # usable: images that are on the mirror under their digest afterwards; sent, received: bytes of blobs; requests: to both
-Run = namedtuple("Run", "wall cpu memory rc requests received sent mounted usable output")
+Run = namedtuple("Run", "wall cpu served memory rc requests received sent mounted usable output")
 
 LINE = re.compile(r'"(?P<method>[A-Z]+) (?P<path>\S+) HTTP/[0-9.]+" (?P<status>\d+) (?P<size>\d+)')
 ACCEPT = ", ".join(kind for form in (images.DOCKER, images.OCI) for kind in (form.manifest, form.index))
@@ -138,6 +138,7 @@ class Bench:
     def measured(self, command, work, upstream, mirror, stop_at=None):
         """The Run of a command, without what is on the mirror afterwards."""
         logs = Log(upstream.registry), Log(mirror)
+        served = upstream.registry.computed() + mirror.computed()
         started = time.monotonic()
         with open(work.directory / "output", "w+b") as output:
             process = subprocess.Popen(command, env=work.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
@@ -154,7 +155,8 @@ class Bench:
             said = output.read().decode("utf-8", "replace")
         requests = sum(len(log.lines()) for log in logs)
         cpu = usage.ru_utime + usage.ru_stime
-        return Run(wall, cpu, usage.ru_maxrss * 1024, process.returncode, requests, logs[0].received(),
+        served = upstream.registry.computed() + mirror.computed() - served
+        return Run(wall, cpu, served, usage.ru_maxrss * 1024, process.returncode, requests, logs[0].received(),
                    logs[1].sent(upstream.sizes), logs[1].mounted(), None, said)
 
     def usable(self, work, own_names):
@@ -342,9 +344,11 @@ def show(title, runs, upstream, count):
         ratio = statistics.median(a.wall / b for a, b in zip(some, native)) if native else 0
         rows.append((contender, "%.2f s" % statistics.median(run.wall for run in some), "%.2f" % ratio,
                      "%.1f s" % statistics.median(run.cpu for run in some),
+                     "%.1f s" % statistics.median(run.served for run in some),
                      "%.1f" % (last.requests / count), "%.2f" % (last.received / upstream.unique),
                      "%.2f" % (last.sent / upstream.unique), "%d" % last.usable))
-    table(title, ("", "wall", "to native", "its CPU", "requests/image", "received / unique", "sent / unique", "usable"), rows)
+    table(title, ("", "wall", "to native", "its CPU", "registries' CPU", "requests/image", "received / unique", "sent / unique",
+                  "usable"), rows)
 
 
 def table(title, head, rows):

@@ -80,6 +80,12 @@ class Registry:
         self._process.kill()
         self._process.wait()
 
+    def computed(self):
+        """Seconds that the process has computed so far."""
+        with open("/proc/%d/stat" % self._process.pid, encoding="ascii") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def _listens(self):
         try:
             socket.create_connection(("127.0.0.1", self.port), timeout=1).close()

@@ -84,6 +84,19 @@ def test_a_release_by_tag_is_the_same_plan(here, plan):
     assert copies(release_images=[here.content.release_tag]) == copies()
 
 
+def test_several_releases_share_their_repository_and_rules(here, plan):
+    minor = (4, 16)
+    later = payload.release(here.shelf, "4.16.99", payload.components(here.shelf, "4.16.99", minor))
+    here.put()
+    one = plan(catalogs=[], images=[])
+    both = plan(release_images=[here.content.release_image, later.reference, here.content.release_tag], catalogs=[], images=[])
+    assert both["totals"]["release"] == 2 and both["totals"]["signature"] == 2
+    assert both["totals"]["component"] == 2 * one["totals"]["component"]
+    assert [item for item in both["plan"] if item in one["plan"]] == one["plan"]
+    assert MIRROR + "/ocp/release:4.16.99-x86_64-etcd" in {item["target"] for item in both["plan"]}
+    assert both["mirrors"] == one["mirrors"] and both["repositories"] == ["ocp/release"]
+
+
 def test_only_the_last_layer_of_a_release_is_read(here, plan):
     here.forget()
     plan(catalogs=[], images=[])

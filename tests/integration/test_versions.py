@@ -10,7 +10,13 @@ MCO = ("machineconfiguration.openshift.io/v1", "MachineConfigPool")
 ICSP = ("operator.openshift.io/v1alpha1", "ImageContentSourcePolicy")
 IDMS = ("config.openshift.io/v1", "ImageDigestMirrorSet")
 ITMS = ("config.openshift.io/v1", "ImageTagMirrorSet")
+SOURCE = ("operators.coreos.com/v1alpha1", "CatalogSource")
+CATALOG = ("olm.operatorframework.io/v1", "ClusterCatalog")
+CONFIG_MAP = ("v1", "ConfigMap")
 NAME = "disconnected-openshift"
+SIGNED = {
+    "metadata": {"name": "sha256-" + "5" * 64}, "binaryData": {"sha256-%s-1" % ("5" * 64): "c2lnbmVk"},
+}
 THEIRS = {
     "apiVersion": ICSP[0], "kind": ICSP[1], "metadata": {"name": "theirs"},
     "spec": {"repositoryDigestMirrors": [{"source": "quay.io/theirs", "mirrors": ["theirs.example.com/a"]}]},
@@ -57,14 +63,20 @@ def moves(lab):
 def test_there_and_back(make_lab, version, kind, form):
     lab = make_lab(version=version, nodes=3)
     before = registries_conf(lab)
-    run = configure(lab)
+    given = rules(lab)["mirror_plan_result"]
+    image = lab.facts["mirror"]["registry"] + "/olm/acme-index:v1"
+    given.update(catalog_sources=[{"name": "acme-index", "image": image}], signature_config_maps=[SIGNED])
+    run = configure(lab, mirror_plan_result=given, cluster_config_catalogs_timeout=0)
     assert run.result("What every pool will do")["rollouts"] == 1
     assert names(lab, kind) == [NAME]
+    assert "acme-index" in names(lab, SOURCE) and SIGNED["metadata"]["name"] in names(lab, CONFIG_MAP)
+    assert ("acme-index" in names(lab, CATALOG)) == (version == "4.21")
     assert moves(lab) == {(1, 0, 0)}
     assert all(form in text for text in registries_conf(lab).values())
     back = lab.playbook("disconnected.openshift.reconnect")
     assert back.rc == 0, back.output
     assert registries_conf(lab) == before
+    assert not {"acme-index", SIGNED["metadata"]["name"]} & {*names(lab, SOURCE), *names(lab, CATALOG), *names(lab, CONFIG_MAP)}
 
 
 def test_tags_that_a_release_cannot_mirror_are_told(make_lab):
