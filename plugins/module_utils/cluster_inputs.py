@@ -55,6 +55,12 @@ def mirror_sets(cluster):
                  for obj in cluster.list(api_version, kind))
 
 
+def signature_policies(cluster):
+    """The ClusterImagePolicies and ImagePolicies, which demand Sigstore signatures of the images in their scopes."""
+    kinds = ("ClusterImagePolicy", "ImagePolicy") if cluster.minor >= (4, 20) else ()
+    return tuple(obj for kind in kinds if cluster.serves(CONFIG, kind) for obj in cluster.list(CONFIG, kind))
+
+
 def _pull_secret(cluster):
     secret = cluster.get("v1", "Secret", "pull-secret", "openshift-config")
     if secret is None:

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter, namedtuple
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from . import dockerconfigjson, image_ref, mirror_plan, mirror_sets, registries_conf
+from . import dockerconfigjson, image_ref, mirror_plan, mirror_sets, registries_conf, release_payload
 from .errors import InvalidInput, Unauthorized
 
 # The statuses, the best first. Where nodes have different rules the worst counts.
 COVERED, MIRROR_ITSELF, INTERNAL_REGISTRY, IGNORED, INVALID = (
     "covered", "mirror_itself", "internal_registry", "ignored", "invalid")
-UNCOVERED = UNVERIFIED, NO_CREDENTIALS, NOT_MIRRORED, TAG_WITHOUT_TAG_MIRROR, NO_RULE, SOURCE_BLOCKED, UNQUALIFIED = (
-    "unverified", "no_credentials", "not_mirrored", "tag_without_tag_mirror", "no_rule", "source_blocked",
+UNCOVERED = (UNVERIFIED, NO_CREDENTIALS, NO_SIGNATURE, NOT_MIRRORED, TAG_WITHOUT_TAG_MIRROR, NO_RULE, SOURCE_BLOCKED,
+             UNQUALIFIED) = (
+    "unverified", "no_credentials", "no_signature", "not_mirrored", "tag_without_tag_mirror", "no_rule", "source_blocked",
     "unqualified")
 STATUSES = (COVERED, MIRROR_ITSELF, INTERNAL_REGISTRY, IGNORED, INVALID) + UNCOVERED
 # Those that copying the image and telling the nodes about it mends.
@@ -39,23 +40,27 @@ class Surroundings:
     registries -- the mirror registries, host[:port]; only mirrors there count. Empty: every mirror counts
     mirrors_only -- registries that hold nothing but mirrors; what names one of them needs no rule
     internal -- the names under which the cluster's own image registry is known
+    signed -- {scope: name of the ClusterImagePolicy that demands a Sigstore signature of every image in it}
     """
 
     registries: frozenset = frozenset()
     mirrors_only: frozenset = frozenset()
     internal: frozenset = frozenset()
+    signed: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Aim:
     """Where a node would pull a reference from: `sources`, [registries_conf.PullSource] in order.
 
-    The Verdict is there if nothing has to be asked for it, else `mirrors` are the references to ask for.
+    The Verdict is there if nothing has to be asked for it, else `mirrors` are the references to ask for. `policy` is the
+    ClusterImagePolicy that demands a signature beside each, if one does.
     """
 
     sources: tuple = ()
     mirrors: tuple = ()
     verdict: Verdict = None
+    policy: str = ""
 
 
 def mirror_registries(configurations):
@@ -101,7 +106,7 @@ def aim(text, conf, surroundings):
         source.reference for source in sources if source.mirror and not source.blocked
         and (not surroundings.registries or _host(source.reference) in surroundings.registries))
     if mirrors:
-        return Aim(sources, mirrors)
+        return Aim(sources, mirrors, policy=_policy_of(image, surroundings.signed))
     registry = registries_conf.find_registry(conf, image.repository)
     return Aim(sources, verdict=_without_mirror(image, sources, registry))
 
@@ -119,13 +124,26 @@ def is_internal(registry, names=()):
             or INTERNAL_SERVICE.fullmatch(registry) is not None)
 
 
+def signatures(target, answers):
+    """The signatures that an Aim demands where its image is, each as a reference: what else has to be asked for."""
+    found = [(mirror, answers[mirror]) for mirror in target.mirrors if isinstance(answers[mirror], str)] if target.policy else []
+    return tuple("%s:%s" % (image_ref.parse(mirror).repository, release_payload.signature_tag(digest))
+                 for mirror, digest in found)
+
+
 def verdict(target, answers, pull_secret):
     """The Verdict on an Aim.
 
-    answers -- {reference on a mirror: its digest, None if there is none, or the Error that asking met}
+    answers -- {reference on a mirror: its digest, None if there is none, or the Error that asking met}, of the Aim's
+    mirrors and signatures
     """
     if target.verdict:
         return target.verdict
+    demanded = signatures(target, answers)
+    if any(isinstance(answers[signature], str) for signature in demanded):
+        return Verdict(COVERED, "")
+    if demanded:
+        return _unsigned(target, demanded[0], answers[demanded[0]])
     if any(isinstance(answers[mirror], str) for mirror in target.mirrors):
         return Verdict(COVERED, "")
     refused = [_refused(mirror, answers[mirror], pull_secret) for mirror in target.mirrors]
@@ -212,6 +230,28 @@ def _without_mirror(image, sources, registry):
     if sources[-1].blocked:
         return Verdict(SOURCE_BLOCKED, "%s is blocked, and has no mirror." % registry.prefix)
     return Verdict(NO_RULE, "No rule of the nodes names a mirror for it.")
+
+
+def _policy_of(image, signed):
+    """The name of the ClusterImagePolicy in whose scopes an ImageRef is, "" without one."""
+    if not signed:
+        return ""
+    labels = image.registry.partition(":")[0].split(".")
+    names = [str(image), "%s:%s" % (image.repository, image.tag), image.repository]
+    parents = image.repository.split("/")
+    names += ["/".join(parents[:length]) for length in range(len(parents) - 1, 0, -1)]
+    names += ["*." + ".".join(labels[start:]) for start in range(1, len(labels))]
+    return next((signed[name] for name in names if name in signed), "")
+
+
+def _unsigned(target, signature, answer):
+    """The Verdict on an image that a mirror has without the signature that is demanded."""
+    if answer is not None:
+        return Verdict(UNVERIFIED, "%s could not be looked for: %s" % (signature, answer.message))
+    source = "%s:%s" % (image_ref.parse(target.sources[-1].reference).repository, signature.rpartition(":")[2])
+    return Verdict(NO_SIGNATURE, "A mirror has it, but not the Sigstore signature that ClusterImagePolicy %s demands: %s. The "
+                   "playbook mirror copies that of a release; otherwise: oc image mirror %s %s"
+                   % (target.policy, signature, source, signature))
 
 
 def _refused(mirror, answer, pull_secret):

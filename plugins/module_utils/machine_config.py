@@ -20,7 +20,7 @@ import urllib.parse
 import zlib
 from dataclasses import dataclass, replace
 
-from . import errors, registries_conf
+from . import errors, image_ref, registries_conf
 
 PULL_SECRET = "/var/lib/kubelet/config.json"
 REGISTRIES_CONF = "/etc/containers/registries.conf"
@@ -28,6 +28,7 @@ POLICY_JSON = "/etc/containers/policy.json"
 USER_CA_BUNDLE = "/etc/pki/ca-trust/source/anchors/openshift-config-user-ca-bundle.crt"
 GPG_KEYS = "/etc/machine-config-daemon/no-reboot/containers-gpg.pub"
 SIGSTORE_REGISTRIES = "/etc/containers/registries.d"
+SIGSTORE_CONF = SIGSTORE_REGISTRIES + "/sigstore-registries.yaml"
 CRIO_POLICIES = "/etc/crio/policies"
 NMSTATE = "/etc/nmstate/openshift"
 
@@ -296,11 +297,13 @@ class Target:
 
     `wanted` as it will be, but for the pull secret, of which is only known whether it changes. `rewrites_registries`:
     registries.conf is written anew although it means the same, since the first mirror set comes or the last one goes.
+    `signed_scopes`: those of the cluster's (Cluster)ImagePolicies, whose signatures are looked for at every mirror.
     """
 
     wanted: Wanted
     rewrites_pull_secret: bool = False
     rewrites_registries: bool = False
+    signed_scopes: tuple = ()
 
 
 def planned(running, rendered, target, version):
@@ -318,8 +321,27 @@ def planned(running, rendered, target, version):
     if target.rewrites_registries or REGISTRIES_CONF in differing:
         paths.add(REGISTRIES_CONF)
         old = _configuration(contents)
-        unsafe = drain_reasons(old, replace(old, registries=list(target.wanted.registries)), version)
+        new = replace(old, registries=list(target.wanted.registries))
+        unsafe = drain_reasons(old, new, version)
+        if signature_places(old, target.signed_scopes) != signature_places(new, target.signed_scopes):
+            paths.add(SIGSTORE_CONF)
     return Update(tuple(sorted(paths)), pending.units, pending.rest), unsafe
+
+
+def signature_places(conf, scopes):
+    """The names below which a node looks for Sigstore signatures of images in these scopes: theirs, and their mirrors'."""
+    inside = {registry.prefix for registry in conf.registries for scope in scopes if _lies_in(registry.prefix, scope)}
+    places = set(scopes)
+    for name in inside.union(scopes):
+        repository = image_ref.parse(name.replace("*", "any") + ("" if "/" in name else "/any"))
+        for asked in (repository.with_digest("sha256:" + "0" * 64), repository.with_tag("any")):
+            places |= {image_ref.parse(source.reference).repository for source in registries_conf.pull_sources(conf, asked)}
+    return places
+
+
+def _lies_in(name, scope):
+    host = re.split("[:/]", name, maxsplit=1)[0]
+    return name.startswith(scope + "/") or (scope.startswith("*.") and host.endswith(scope[1:]))
 
 
 @dataclass(frozen=True)

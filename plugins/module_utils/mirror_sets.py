@@ -40,6 +40,7 @@ _WILDCARD_SCOPES = (4, 9)
 _INHERITED_MIRRORS = (4, 11)
 _MIRROR_SETS = (4, 13)
 _NAMES_CHECKED = (4, 16)
+_GATED_ON_SIGNATURES = (4, 20)
 # The first patch releases that merge an ImageContentSourcePolicy with the kinds that followed it.
 _FIRST_SAFE_PATCH = {(4, 13): 27, (4, 14): 3}
 
@@ -228,8 +229,19 @@ def displaced(rules, registries):
     return found
 
 
+def notes(objects, former, version=None):
+    """[sentences] on what it leads to that a cluster with the mirror sets `former` has `objects` instead."""
+    by_digest = [{obj["kind"] for obj in documents} & {ICSP, IDMS} for documents in (former, objects)]
+    gate = _release(version)[:2] == _GATED_ON_SIGNATURES and by_digest[1] and not by_digest[0]
+    return [_GATE] if gate else []
+
+
 # Reading documents
 
+_GATE = ("While mirrors by digest are configured, OpenShift 4.20 wants an acknowledgement before it updates to 4.21, where a "
+         "release's Sigstore signature has to be at the mirror. When the release to update to is mirrored with its signature, "
+         "as the playbook mirror does it, acknowledge: oc -n openshift-config patch configmap admin-acks --type merge "
+         "-p '{\"data\":{\"ack-4.20-sigstore-in-4.21\":\"true\"}}'.")
 _MIX = ("OpenShift %s drops every mirror as soon as both an ImageContentSourcePolicy and a later kind exist. Update "
         "the cluster to 4.13.27, 4.14.3 or later first, or convert its ImageContentSourcePolicies.")
 

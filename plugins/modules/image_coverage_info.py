@@ -19,6 +19,8 @@ description:
     CatalogSources, ClusterServiceVersions, ClusterCatalogs, the ClusterVersion, the machine-config operator's
     ControllerConfig and the pools' rendered configurations, and in Knative's and Tekton's kinds where the API
     serves them. O(kinds) adds others.
+  - Where a ClusterImagePolicy demands Sigstore signatures, as one for release images does from OpenShift 4.21 on, an image
+    counts as there only with its signature beside it at the mirror, which is where the nodes look for it.
   - Image streams that the samples operator manages count only where somebody's object refers to them.
   - Each reference is asked for by one C(HEAD) request, many at a time. The registries must be reachable from
     where the module runs. Certificates are verified against the host's own CAs and those that the cluster
@@ -182,6 +184,7 @@ references:
         - V(invalid) when nothing can be pulled by that name, now as after the cut.
         - V(unverified) when the mirror registry could not be asked.
         - V(no_credentials) when it refuses, for lack of a key in the pull secret or of the key's rights.
+        - V(no_signature) when a mirror has the image, but not the Sigstore signature that a ClusterImagePolicy demands.
         - V(not_mirrored) when the nodes have a rule, but no mirror has the image.
         - V(tag_without_tag_mirror) when it is a tag, and the nodes have a rule for digests alone.
         - V(no_rule) when no rule of the nodes leads to a mirror that counts.
@@ -365,8 +368,10 @@ def run(cluster, params, protect, connect=None):
     protect(*dockerconfigjson.secrets(inputs.pull_secret))
     groups, unread = rules_of_nodes(cluster, params)
     references = image_inventory.collect(rows, objects(cluster, rows, params["workers"]))
-    judge = Judge(params, groups, inputs)
-    answers = ask(judge.mirrors(references), connect or Connections(cluster, inputs), params["workers"])
+    judge = Judge(params, groups, inputs, signed_scopes(cluster))
+    connect = connect or Connections(cluster, inputs)
+    answers = ask(judge.mirrors(references), connect, params["workers"])
+    answers.update(ask(judge.signatures(answers), connect, params["workers"]))
     told = [judge.row(reference, answers) for reference in references]
     told.sort(key=lambda row: (not _is_uncovered(row), -len(row["risk"]), row["image"]))
     uncovered = [row for row in told if _is_uncovered(row)]
@@ -442,6 +447,12 @@ def objects(cluster, rows, workers):
     return [obj for answer in answers.values() for obj in answer]
 
 
+def signed_scopes(cluster):
+    """{scope: name of the ClusterImagePolicy that demands Sigstore signatures of the images in it}."""
+    return {scope: policy["metadata"]["name"] for policy in cluster_inputs.signature_policies(cluster)
+            if policy["kind"] == "ClusterImagePolicy" for scope in policy["spec"]["scopes"]}
+
+
 class Connections:
     """The registries by host[:port], each as the nodes see it: with their credentials and their CAs."""
 
@@ -483,7 +494,7 @@ def ask(mirrors, connect, workers):
 class Judge:
     """Says of each reference what the rules of all nodes make of it."""
 
-    def __init__(self, params, groups, inputs):
+    def __init__(self, params, groups, inputs, signed):
         self._groups = groups
         self._pull_secret = inputs.pull_secret
         self._prefixes = [entry for entry in params["ignore"] if entry["prefix"]]
@@ -493,7 +504,7 @@ class Judge:
         config = next((config for config in inputs.configs if config["kind"] == "Image"), None)
         self._surroundings = image_coverage.Surroundings(
             registries, registries or image_coverage.mirror_registries(conf for conf, _names in groups),
-            image_coverage.internal_registries(config))
+            image_coverage.internal_registries(config), signed)
         self._aims = {}
 
     def mirrors(self, references):
@@ -503,6 +514,11 @@ class Judge:
                 self._aims[reference.image] = [image_coverage.aim(reference.image, conf, self._surroundings)
                                                for conf, _names in self._groups]
         return sorted({mirror for aims in self._aims.values() for aim in aims for mirror in aim.mirrors})
+
+    def signatures(self, answers):
+        """The signatures that have to be asked for, each once, by what the mirrors answered."""
+        return sorted({signature for aims in self._aims.values() for aim in aims
+                       for signature in image_coverage.signatures(aim, answers)})
 
     def row(self, reference, answers):
         """The row of the result for a reference; where nodes with different rules disagree, the worst."""

@@ -185,6 +185,12 @@ uncovered:
   type: list
   elements: str
   sample: [quay.io/example]
+notes:
+  description: What the change leads to beside the nodes, one sentence for each, such as an acknowledgement before an update.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 registries:
   description: What every node's C(registries.conf) must say once the node is updated, in that file's words.
   returned: success
@@ -229,6 +235,7 @@ class Plan:
     kind: str = ""
     registries: List[registries_conf.Registry] = field(default_factory=list)
     uncovered: List[str] = field(default_factory=list)
+    notes: List[str] = field(default_factory=list)
     warnings: List[str] = field(default_factory=list)
 
     @property
@@ -317,6 +324,7 @@ def plan_present(there, rules, params):
             "OpenShift %s cannot mirror tags here. Images of these sources that are named by tag are not covered, and "
             "cannot be pulled once the cluster is cut off: %s." % (there.version, ", ".join(uncovered)))
     plan.warnings += mirror_sets.displaced(rules, plan.registries)
+    plan.notes = mirror_sets.notes(others + wanted, there.objects, there.version)
     existing = {_identity(obj): obj for obj in there.objects}
     for obj in wanted:
         stored = existing.get(_identity(obj))
@@ -453,7 +461,7 @@ def main():
             changed=plan.changed, objects=plan.wanted, kind=plan.kind,
             created=[_title(obj) for obj in plan.create], updated=[_title(obj) for obj in plan.update],
             deleted=[_title(obj) for obj in plan.delete], uncovered=plan.uncovered,
-            registries=[registries_conf.as_dict(registry) for registry in plan.registries], diff=difference(plan))
+            notes=plan.notes, registries=[registries_conf.as_dict(registry) for registry in plan.registries], diff=difference(plan))
     except errors.Error as error:
         module.fail_json(**error.result())
 

@@ -10,10 +10,14 @@ from __future__ import annotations
 import base64
 import datetime
 import json
+import pathlib
+import subprocess
 
 import pytest
 
 CONFIG = "config.openshift.io/v1"
+SOURCE = ("operators.coreos.com/v1alpha1", "CatalogSource")
+CATALOG = ("olm.operatorframework.io/v1", "ClusterCatalog")
 SNAPSHOT = "disconnected-openshift-snapshot"
 MANAGED = "app.kubernetes.io/managed-by=disconnected.openshift"
 STRAY = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "stray", "namespace": "shop"},
@@ -38,9 +42,15 @@ def connected(lab):
     return {
         "hub": spec(lab, CONFIG, "OperatorHub"), "version": spec(lab, CONFIG, "ClusterVersion", "version"),
         "image": spec(lab, CONFIG, "Image"), "samples": spec(lab, "samples.operator.openshift.io/v1", "Config"),
-        "auths": auths(lab),
+        "auths": auths(lab), "sources": catalogs(lab, *SOURCE), "cluster catalogs": catalogs(lab, *CATALOG),
         "registries": {node: lab.node_file(node, "etc/containers/registries.conf") for node in lab.facts["nodes"]},
     }
+
+
+def catalogs(lab, api_version, kind):
+    """{name: its spec} of the catalogs of a kind."""
+    found = lab.api.resources.get(api_version=api_version, kind=kind).get().to_dict()["items"]
+    return {item["metadata"]["name"]: item["spec"] for item in found}
 
 
 def ours(lab):
@@ -53,7 +63,7 @@ def ours(lab):
 
 @pytest.fixture(scope="module")
 def lab(make_lab):
-    return make_lab(nodes=3, speed=500)
+    return make_lab(version="4.21", nodes=3, speed=500)
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +76,22 @@ def test_converted_but_not_cut(lab, before):
     assert run.rc == 0, run.output
     assert "cloud.openshift.com" in auths(lab)
     assert spec(lab, CONFIG, "ClusterVersion", "version") == before["version"]
+
+
+def test_the_mirrored_catalog_has_the_name_that_subscriptions_use(lab, before):
+    """The default one made room for it, and it is served; the one that nobody mirrored is left alone."""
+    mirrored = "%s/olm/" % lab.facts["mirror"]["registry"]
+    subscriptions = lab.api.resources.get(api_version=SOURCE[0], kind="Subscription").get().items
+    assert {subscription.spec.source for subscription in subscriptions} == {"redhat-operators"}
+    source = lab.api.resources.get(api_version=SOURCE[0], kind=SOURCE[1]).get(
+        name="redhat-operators", namespace="openshift-marketplace").to_dict()
+    assert source["spec"]["image"].startswith(mirrored)
+    assert source["status"]["connectionState"]["lastObservedState"] == "READY"
+    assert {"name": "redhat-operators", "disabled": True} in spec(lab, CONFIG, "OperatorHub")["sources"]
+    assert catalogs(lab, *SOURCE)["acme-operators"] == before["sources"]["acme-operators"]
+    served = lab.api.resources.get(api_version=CATALOG[0], kind=CATALOG[1]).get(name="redhat-operator-index").to_dict()
+    assert served["spec"]["source"]["image"]["ref"].startswith(mirrored)
+    assert {"Serving": "True"}.items() <= {c["type"]: c["status"] for c in served["status"]["conditions"]}.items()
 
 
 def test_the_snapshot_is_how_the_cluster_was(lab, before):
@@ -102,6 +128,31 @@ def test_a_rehearsal_shows_that_every_node_pulls_from_the_mirror_alone(lab):
     assert {pull["node"] for pull in pulls if pull["mirror"]} == set(lab.facts["nodes"])
     assert policies(lab) == allowed
     assert ("Namespace", "disconnected-openshift-rehearsal") not in ours(lab)
+
+
+def test_a_release_without_its_signature_refuses_the_cut(lab):
+    """The nodes of 4.21 would refuse the copy at the mirror, although it is there."""
+    run, result = lab.module("image_coverage_info", {"fail": False})
+    release = lab.facts["release_image"]
+    assert {row["image"]: row["status"] for row in result["references"]}[release] == "covered"
+    mirror, digest = lab.facts["mirror"], release.partition("@")[2]
+    signature = "%s/ocp/release:%s.sig" % (mirror["registry"], digest.replace(":", "-"))
+    subprocess.run(["skopeo", "delete", "--creds", "%(username)s:%(password)s" % mirror,
+                    "--cert-dir", certificates(lab), "docker://" + signature], check=True)
+    run = lab.playbook("disconnected.openshift.disconnect", variables={"disconnect_settle": 0})
+    assert run.rc != 0
+    assert "no_signature: %s" % release in " ".join(run.failures) and signature in " ".join(run.failures)
+    assert lab.playbook("disconnected.openshift.mirror").changed == 1
+    run, result = lab.module("image_coverage_info", {"fail": False})
+    assert "no_signature" not in {row["status"] for row in result["references"]}
+
+
+def certificates(lab):
+    """A directory with the mirror's CA, as skopeo wants it."""
+    directory = lab.home / "certs"
+    directory.mkdir(exist_ok=True)
+    (directory / "ca.crt").write_text(pathlib.Path(lab.facts["mirror"]["ca"]).read_text())
+    return str(directory)
 
 
 def test_an_image_that_nobody_mirrored_refuses_the_cut(lab):

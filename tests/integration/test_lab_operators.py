@@ -33,6 +33,9 @@ class World:
     online = True
     unreachable = ()
 
+    async def complaint(self, image):
+        return "no route to host" if image.startswith(tuple(self.unreachable)) else ""
+
     async def pull(self, node, image, *_policy):
         return Pulled(not any(image.startswith(prefix) for prefix in self.unreachable))
 
@@ -50,7 +53,7 @@ def play(tmp_path):
                 kubelet = Kubelet(made.store, scale, tmp_path / "nodes", world.pull)
                 parts = [
                     Workloads(made.store, scale),
-                    operators.OtherOperators(made.store, scale, defaults, lambda: world.online),
+                    operators.OtherOperators(made.store, scale, defaults, lambda: world.online, world.complaint),
                 ]
                 for part in (kubelet, *parts):
                     part.start()
@@ -90,6 +93,30 @@ def test_a_connected_cluster_is_at_rest(play):
         before = made.store.writes
         await asyncio.sleep(86400)
         assert made.store.writes == before
+
+    play(story)
+
+
+def test_a_cluster_catalog_is_served_once_its_image_can_be_had(play):
+    def conditions(made, name):
+        found = made.store.get(operators.CATALOGS, name)["status"]["conditions"]
+        return {condition["type"]: (condition["status"], condition["reason"]) for condition in found}
+
+    async def story(made, world):
+        world.unreachable = ["mirror.test/"]
+        image = {"ref": "mirror.test/olm/index:v1"}
+        made.store.create(
+            operators.CATALOGS, {"metadata": {"name": "ours"}, "spec": {"source": {"type": "Image", "image": image}}}
+        )
+        await asyncio.sleep(60)
+        assert conditions(made, "ours") == {"Progressing": ("True", "Retrying"), "Serving": ("False", "Unavailable")}
+        world.unreachable = []
+        await asyncio.sleep(30)
+        assert conditions(made, "ours") == {"Progressing": ("True", "Succeeded"), "Serving": ("True", "Available")}
+        theirs = {"spec": {"availabilityMode": "Unavailable"}}
+        made.store.patch(operators.CATALOGS, "openshift-redhat-operators", theirs)
+        await asyncio.sleep(5)
+        assert conditions(made, "openshift-redhat-operators")["Serving"] == ("False", "UserSpecifiedUnavailable")
 
     play(story)
 

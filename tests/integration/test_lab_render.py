@@ -16,11 +16,12 @@ import sys
 import tomllib
 
 import pytest
+import yaml
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS))
 
-from lab.mco import render  # noqa: E402
+from lab.mco import render, signing  # noqa: E402
 from lab.mco.releases import Release  # noqa: E402
 
 KEYS = {"ICSP": "repositoryDigestMirrors", "IDMS": "imageDigestMirrors", "ITMS": "imageTagMirrors"}
@@ -254,3 +255,50 @@ def test_allowed_registries_reject_all_others():
 def test_allowed_and_blocked_registries_exclude_each_other():
     with pytest.raises(render.Refused, match="only one of AllowedRegistries or BlockedRegistries"):
         render.policy_json(Release.of("4.16"), ("docker.io",), ("quay.io",), PAYLOAD)
+
+
+class TestSignatures:
+    """What ClusterImagePolicies make of policy.json and of the file that says where signatures lie."""
+
+    RELEASE = Release.of("4.21")
+
+    def places(self, scopes, **kinds):
+        registries = render.effective_registries(self.RELEASE, objects(**kinds))
+        document = yaml.safe_load(signing.sigstore_registries(self.RELEASE, scopes, registries))
+        assert {tuple(entry.items()) for entry in document["docker"].values()} == {(("use-sigstore-attachments", True),)}
+        return list(document["docker"])
+
+    def test_without_mirrors_it_is_the_scope_alone(self):
+        assert self.places([PAYLOAD]) == [PAYLOAD]
+
+    def test_the_mirrors_of_a_scope_and_of_what_is_inside_it(self):
+        digests = [rule(PAYLOAD, "m.test:5000/ocp"), rule(PAYLOAD + "/more", "n.test/more")]
+        assert self.places([PAYLOAD], IDMS=[digests], ITMS=[[rule(PAYLOAD, "t.test/ocp")]]) == [
+            "m.test:5000/ocp", "n.test/more", PAYLOAD, PAYLOAD + "/more", "t.test/ocp"]
+
+    def test_a_scope_inside_what_is_mirrored(self):
+        assert self.places([PAYLOAD], IDMS=[[rule("quay.io", "m.test/quay")]]) == [
+            "m.test/quay/openshift-release-dev/ocp-release", PAYLOAD]
+
+    def test_a_whole_registry(self):
+        assert self.places(["quay.io"], IDMS=[[rule("quay.io", "m.test")]]) == ["m.test", "quay.io"]
+
+    def test_a_mirror_without_a_path_stops_everything(self):
+        with pytest.raises(render.Refused, match="repository name must be canonical"):
+            self.places([PAYLOAD], IDMS=[[rule(PAYLOAD, "m.test:5000")]])
+
+    def test_what_policy_json_demands(self):
+        signed = signing.demands([signing.openshift("localhost:5000/ocp")])
+        policy = json.loads(render.policy_json(self.RELEASE, (), (), PAYLOAD, signed))
+        assert policy["default"] == [{"type": "insecureAcceptAnything"}]
+        assert policy["transports"]["docker"][PAYLOAD] == policy["transports"]["atomic"][PAYLOAD] == signed[PAYLOAD]
+        assert [demand["type"] for demand in signed["localhost:5000/ocp"]] == ["sigstoreSigned"]
+
+    @pytest.mark.parametrize("blocked, allowed, words", [
+        (["quay.io"], [], "is nested inside blockedRegistries"),
+        ([], ["registry.redhat.io"], "is not nested inside allowedRegistries"),
+    ])
+    def test_a_policy_for_what_must_not_be_pulled_stops_everything(self, blocked, allowed, words):
+        with pytest.raises(render.Refused, match=words):
+            signing.check(self.RELEASE, [PAYLOAD], blocked, allowed)
+        signing.check(self.RELEASE, [PAYLOAD], [], ["quay.io"])

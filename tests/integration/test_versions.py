@@ -17,6 +17,7 @@ NAME = "disconnected-openshift"
 SIGNED = {
     "metadata": {"name": "sha256-" + "5" * 64}, "binaryData": {"sha256-%s-1" % ("5" * 64): "c2lnbmVk"},
 }
+SIGSTORE = "/etc/containers/registries.d/sigstore-registries.yaml"
 THEIRS = {
     "apiVersion": ICSP[0], "kind": ICSP[1], "metadata": {"name": "theirs"},
     "spec": {"repositoryDigestMirrors": [{"source": "quay.io/theirs", "mirrors": ["theirs.example.com/a"]}]},
@@ -49,6 +50,10 @@ def configure(lab, *more, **variables):
     return run
 
 
+def config_map(lab, namespace, name):
+    return dict(lab.api.resources.get(api_version="v1", kind="ConfigMap").get(name=name, namespace=namespace).data or {})
+
+
 def moves(lab):
     """(updates, drains, reboots) that each node has been through, as a set over all nodes."""
     return {(node["updates"], node["drains"], node["reboots"]) for node in lab.stats()["nodes"].values()}
@@ -57,6 +62,7 @@ def moves(lab):
 @pytest.mark.parametrize("version, kind, form", [
     ("4.8", ICSP, "mirror-by-digest-only = true"),
     ("4.12", ICSP, "mirror-by-digest-only = true"),
+    ("4.13.9", IDMS, 'pull-from-mirror = "digest-only"'),
     ("4.14", IDMS, 'pull-from-mirror = "digest-only"'),
     ("4.21", IDMS, 'pull-from-mirror = "digest-only"'),
 ])
@@ -67,16 +73,33 @@ def test_there_and_back(make_lab, version, kind, form):
     image = lab.facts["mirror"]["registry"] + "/olm/acme-index:v1"
     given.update(catalog_sources=[{"name": "acme-index", "image": image}], signature_config_maps=[SIGNED])
     run = configure(lab, mirror_plan_result=given, cluster_config_catalogs_timeout=0)
-    assert run.result("What every pool will do")["rollouts"] == 1
+    foretold = run.result("What every pool will do")
+    assert foretold["rollouts"] == 1
     assert names(lab, kind) == [NAME]
     assert "acme-index" in names(lab, SOURCE) and SIGNED["metadata"]["name"] in names(lab, CONFIG_MAP)
     assert ("acme-index" in names(lab, CATALOG)) == (version == "4.21")
     assert moves(lab) == {(1, 0, 0)}
     assert all(form in text for text in registries_conf(lab).values())
+    assert (SIGSTORE in foretold["pools"][0]["files"]) is (version == "4.21")
+    if version == "4.21":
+        assert "%s/ocp/release:" % lab.facts["mirror"]["registry"] in lab.node_file("master-0", SIGSTORE)
     back = lab.playbook("disconnected.openshift.reconnect")
     assert back.rc == 0, back.output
     assert registries_conf(lab) == before
     assert not {"acme-index", SIGNED["metadata"]["name"]} & {*names(lab, SOURCE), *names(lab, CATALOG), *names(lab, CONFIG_MAP)}
+
+
+def test_what_the_next_update_will_ask_is_told_and_left_to_the_administrator(make_lab):
+    lab = make_lab(version="4.20", nodes=1)
+    run = configure(lab)
+    assert "ack-4.20-sigstore-in-4.21" in run.result("What every pool will do")["summary"][-1]
+    assert "ack-4.20-sigstore-in-4.21" in run.result("Write the mirror sets")["notes"][0]
+    assert "ack-4.20-sigstore-in-4.21" in config_map(lab, "openshift-config-managed", "admin-gates")
+    assert config_map(lab, "openshift-config", "admin-acks") == {}
+    writes = lab.writes
+    assert configure(lab).result("What every pool will do")["notes"] == []
+    verify = lab.playbook("disconnected.openshift.verify")
+    assert (verify.rc, lab.writes) == (0, writes), verify.output
 
 
 def test_tags_that_a_release_cannot_mirror_are_told(make_lab):

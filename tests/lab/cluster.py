@@ -13,7 +13,7 @@ from . import machines, operators, workloads
 from .api.store import Store
 from .content import Content, Operator
 from .frame import Frame, condition, noise
-from .mco import certs, context, disruption
+from .mco import certs, context, disruption, signing
 from .operators import MARKETPLACE
 from .settings import Endpoint, Settings
 from .workloads import Workload
@@ -123,6 +123,9 @@ def _configuration(frame: Frame) -> None:
         infrastructure_topology="SingleReplica" if len(frame.workers) == 1 else "HighlyAvailable",
         release_image=frame.content.release_image,
     )
+    if frame.release.demands_signed_releases:
+        release = frame.content.release_image.partition("@")[0]
+        frame.store.create(context.CLUSTER_IMAGE_POLICIES, signing.openshift(release))
     if frame.release.node_disruption_policies:
         policies = {"clusterPolicies": disruption.effective_policies(frame.release, None)}
         frame.store.create(

@@ -12,7 +12,7 @@ import json
 from . import nodefs, payload
 from .api.resources import kubernetes_version
 from .frame import Frame, condition, identity
-from .mco import certs, configs, context
+from .mco import certs, configs, context, render, signing
 from .nodefs import CERTIFICATES, CURRENT_CONFIG, NodeFiles
 from .tls import Authority
 
@@ -27,18 +27,30 @@ def seed(frame: Frame) -> None:
     secret = frame.store.get("secrets", "pull-secret", "openshift-config")
     pull_secret = configs.compact(base64.b64decode(secret["data"][".dockerconfigjson"]).decode())
     image = configs.owner_reference(frame.store.get(context.IMAGES, "cluster"))
+    signatures = _signatures(frame)
     rendered = {}
     for role in ("master", "worker"):
         own = [
             *configs.from_templates(frame.release, role, controller_config, pull_secret),
             *configs.from_kubelet_configs(frame.release, role, image),
-            configs.generated_registries(frame.release, role, image, {}),
+            configs.generated_registries(frame.release, role, image, signatures),
             configs.ssh(frame.release, role, _SSH_KEY),
         ]
         for config in own:
             frame.create(config)
         rendered[role] = _pool(frame, role, own)
     _nodes(frame, rendered, controller_config["metadata"]["resourceVersion"])
+
+
+def _signatures(frame: Frame) -> dict[str, str]:
+    """The files that follow from the ClusterImagePolicies of a new cluster."""
+    if not frame.release.demands_signed_releases:
+        return {}
+    signed = signing.demands(frame.store.list(context.CLUSTER_IMAGE_POLICIES))
+    return {
+        configs.POLICY_JSON: render.policy_json(frame.release, (), (), "", signed),
+        signing.SIGSTORE_REGISTRIES: signing.sigstore_registries(frame.release, signed, []),
+    }
 
 
 def _trust(frame: Frame) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from .api.housekeeping import ready
 from .api.store import Event, Store, clone, key_of, now
@@ -28,7 +28,8 @@ _REACTION = 1.0  # seconds from a change until an operator has acted on it
 
 class OtherOperators:
     """All of them. `default_sources` are the specs of the marketplace's own CatalogSources, by name; `online` says
-    whether the internet can be reached."""
+    whether the internet can be reached; `complaint` asks for an image as a program on a master does, and returns what
+    keeps it away, or nothing."""
 
     def __init__(
         self,
@@ -36,6 +37,7 @@ class OtherOperators:
         scale: Scale,
         default_sources: dict[str, dict],
         online: Callable[[], bool],
+        complaint: Callable[[str], Awaitable[str]],
         *,
         seed: int = 2,
     ) -> None:
@@ -47,7 +49,7 @@ class OtherOperators:
             Telemetry(store, scale),
         ]
         if CATALOGS in store.table:
-            self._parts.append(ClusterCatalogs(store, scale))
+            self._parts.append(ClusterCatalogs(store, scale, complaint))
 
     def start(self) -> None:
         for part in self._parts:
@@ -216,9 +218,15 @@ def catalog_status(source: dict, state: str) -> dict:
 
 
 class ClusterCatalogs(_Part):
-    """OLM v1's catalogs: served, unless they are made unavailable."""
+    """OLM v1's catalogs: served once their image could be had, unless they are made unavailable."""
 
     watched = (CATALOGS,)
+    _RETRY = 15.0
+
+    def __init__(self, store: Store, scale: Scale, complaint: Callable[[str], Awaitable[str]]) -> None:
+        super().__init__(store, scale)
+        self._complaint = complaint
+        self._unpacked = {item.object["metadata"]["name"]: _reference(item.object) for item in store.items(CATALOGS)}
 
     def start(self) -> None:
         super().start()
@@ -231,13 +239,37 @@ class ClusterCatalogs(_Part):
     async def work(self, key: str) -> None:
         catalog = self.store.get(CATALOGS, key)
         if catalog is None:
+            self._unpacked.pop(key, None)
             return
-        available = catalog["spec"].get("availabilityMode", "Available") == "Available"
         conditions = (catalog.get("status") or {}).get("conditions") or []
-        conditions = _with(conditions, "Progressing", "True", "Succeeded")
-        reason = "Available" if available else "UserSpecifiedUnavailable"
-        conditions = _with(conditions, "Serving", str(available), reason)
-        self.store.update_status(CATALOGS, catalog | {"status": {"conditions": conditions}})
+        if catalog["spec"].get("availabilityMode", "Available") != "Available":
+            self._unpacked.pop(key, None)
+            conditions = _with(conditions, "Progressing", "True", "Succeeded")
+            conditions = _with(conditions, "Serving", "False", "UserSpecifiedUnavailable")
+        elif await self._unpacks(key, _reference(catalog)):
+            conditions = _with(conditions, "Progressing", "True", "Succeeded")
+            conditions = _with(conditions, "Serving", "True", "Available")
+        else:
+            self.queue.add_after(key, self._RETRY)
+            message = f"source catalog content: error creating image source: {self._trouble}"
+            conditions = _with(conditions, "Progressing", "True", "Retrying", message)
+            if key not in self._unpacked:  # what was unpacked before goes on being served
+                conditions = _with(conditions, "Serving", "False", "Unavailable")
+        catalog = self.store.get(CATALOGS, key)
+        if catalog is not None:
+            self.store.update_status(CATALOGS, catalog | {"status": {"conditions": conditions}})
+
+    async def _unpacks(self, key: str, image: str) -> bool:
+        if self._unpacked.get(key) != image:
+            self._trouble = await self._complaint(image)
+            if self._trouble:
+                return False
+            self._unpacked[key] = image
+        return True
+
+
+def _reference(catalog: dict) -> str:
+    return catalog["spec"]["source"]["image"]["ref"]
 
 
 class Updates(_Part):

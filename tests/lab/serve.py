@@ -92,7 +92,8 @@ async def start(settings: Settings, stack: AsyncExitStack) -> None:
     await skopeo.start(settings.node(name) / "rootfs" for name in names)
     stack.push_async_callback(skopeo.stop)
     online = partial(_online, upstream, reach, frozenset(names))
-    others = OtherOperators(store, scale, cluster.default_sources(settings, made), online)
+    complaint = partial(puller.inspect, names[0], mirrors=True)
+    others = OtherOperators(store, scale, cluster.default_sources(settings, made), online, complaint)
     others.start()
     stack.callback(others.stop)
     nodes.operator = operator

@@ -30,6 +30,7 @@ PROXIES = "proxies.config.openshift.io"
 ICSP = "imagecontentsourcepolicies.operator.openshift.io"
 IDMS = "imagedigestmirrorsets.config.openshift.io"
 ITMS = "imagetagmirrorsets.config.openshift.io"
+CLUSTER_IMAGE_POLICIES = "clusterimagepolicies.config.openshift.io"
 MACHINE_CONFIGURATIONS = "machineconfigurations.operator.openshift.io"
 
 ANNOTATION = "machineconfiguration.openshift.io/"

@@ -9,7 +9,7 @@ One object that is refused stops all of them: what was generated before stays, a
 
 from __future__ import annotations
 
-from . import configs, context, render
+from . import configs, context, render, signing
 from .machinery import SyncError
 from .syncing import Controller
 
@@ -31,7 +31,9 @@ class ImageController(Controller):
         self.pools = self.process.informer(context.POOLS)
         self.versions = self.process.informer(context.CLUSTER_VERSIONS)
         self.mirrors = self.process.mirror_informers()
-        for informer in (self.images, self.versions, *self.mirrors):
+        kinds = [context.CLUSTER_IMAGE_POLICIES] if self.release.verifies_signatures else []
+        self.policies = [self.process.informer(kind) for kind in kinds]
+        for informer in (self.images, self.versions, *self.mirrors, *self.policies):
             informer.subscribe(lambda old, new: self.queue.add(_KEY))
 
     async def sync(self, key: str) -> None:
@@ -70,6 +72,7 @@ class ImageController(Controller):
     ) -> dict:
         """The generated files by path; those for which nothing is configured are left to the templates."""
         files = {}
+        signed = signing.demands([policy for informer in self.policies for policy in informer.items.values()])
         insecure = sources.get("insecureRegistries")  # an empty list counts as something configured
         try:
             if insecure is not None or limits.registries_blocked or objects:
@@ -80,12 +83,19 @@ class ImageController(Controller):
         except render.Refused as refused:
             raise _failure("registries config", refused) from None
         try:
-            if limits.policy_blocked or limits.allowed:
+            if limits.policy_blocked or limits.allowed or signed:
                 payload = _repository(version["status"]["desired"]["image"])
-                policy = render.policy_json(self.release, limits.policy_blocked, limits.allowed, payload)
+                signing.check(self.release, signed, limits.policy_blocked, limits.allowed)
+                policy = render.policy_json(self.release, limits.policy_blocked, limits.allowed, payload, signed)
                 files[configs.POLICY_JSON] = policy
         except render.Refused as refused:
             raise _failure("policy json", refused) from None
+        if signed:
+            tables = render.effective_registries(self.release, objects, insecure or (), limits.registries_blocked)
+            try:
+                files[signing.SIGSTORE_REGISTRIES] = signing.sigstore_registries(self.release, signed, tables)
+            except render.Refused as refused:
+                raise _failure("sigstore registries config", refused) from None
         search = sources.get("containerRuntimeSearchRegistries")
         if search is not None:
             files[configs.SEARCH_REGISTRIES_CONF] = render.search_registries_conf(self.release, search)

@@ -95,6 +95,16 @@ class Release:
         return self.minor >= 14
 
     @property
+    def verifies_signatures(self) -> bool:
+        """Whether ClusterImagePolicies are heeded."""
+        return self.minor >= 20
+
+    @property
+    def demands_signed_releases(self) -> bool:
+        """Whether a ClusterImagePolicy for release images is there from the beginning."""
+        return self.minor >= 21
+
+    @property
     def gates_on_sigstore(self) -> bool:
         """4.20 asks for an acknowledgement of Sigstore before the next minor version while mirrors are configured."""
         return self.minor == 20

@@ -339,8 +339,11 @@ def _has_open_mirror(
     return any(not any(nested(release, location, scope) for scope in blocked) for location in locations)
 
 
-def policy_json(release: Release, blocked, allowed, payload: str) -> str:
-    """policy.json for blocked or allowed scopes; both at once are refused, but for the payload being let through."""
+def policy_json(release: Release, blocked, allowed, payload: str, signed: dict[str, list[dict]] | None = None) -> str:
+    """policy.json for blocked or allowed scopes; both at once are refused, but for the payload being let through.
+
+    `signed` are the scopes whose images have to be signed, with what is demanded of them.
+    """
     if allowed and blocked and list(allowed) != [payload]:
         raise Refused(
             "invalid images config: only one of AllowedRegistries or BlockedRegistries may be specified"
@@ -350,6 +353,7 @@ def policy_json(release: Release, blocked, allowed, payload: str) -> str:
     default = [{"type": "reject"}] if allowed and not blocked else [{"type": "insecureAcceptAnything"}]
     scopes = {scope: [{"type": "insecureAcceptAnything"}] for scope in allowed}
     scopes |= {scope: [{"type": "reject"}] for scope in blocked}
+    scopes |= signed or {}
     atomic = {
         scope: rule for scope, rule in scopes.items() if not release.shortens_atomic or scope.count("/") < 3
     }

@@ -10,6 +10,7 @@ from ansible_collections.disconnected.openshift.plugins.module_utils import (
 from ansible_collections.disconnected.openshift.plugins.module_utils.image_coverage import Surroundings
 
 SHA = "sha256:" + "ab" * 32
+OTHER = "sha256:" + "cd" * 32
 MIRROR = "mirror:5000"
 RULES = """
 unqualified-search-registries = ["registry.access.redhat.com", "docker.io"]
@@ -147,6 +148,46 @@ def test_what_the_answers_mean(text, answers, status, reason):
     assert verdict.status == status and reason in verdict.reason
 
 
+class TestSignatures:
+    """Nodes look for a signature beside the copy that they pull, and nowhere else."""
+
+    TAG = SHA.replace(":", "-") + ".sig"
+    SIGNED = {"quay.io/digests": "openshift", "quay.io/two/app": "ours", "*.redhat.example.com": "any"}
+
+    def aim(self, text):
+        return image_coverage.aim(text, CONF, Surroundings(signed=self.SIGNED))
+
+    @pytest.mark.parametrize("text, answers, asked", [
+        ("quay.io/digests/app@" + SHA, [SHA], ["mirror:5000/d/app:" + TAG]),
+        ("quay.io/two/app:1", [None, SHA], ["other:5000/two/app:" + TAG]),
+        ("quay.io/two/app:1", [SHA, SHA], ["mirror:5000/one/app:" + TAG, "other:5000/two/app:" + TAG]),
+        ("a.redhat.example.com/app:1", [SHA], ["mirror:5000/redhat/app:" + TAG]),
+        ("quay.io/digests/app@" + SHA, [None], []),
+        ("quay.io/two/other:1", [SHA, SHA], []),
+        ("quay.io/tags/app:1", [SHA], []),
+    ])
+    def test_which_are_asked_for(self, text, answers, asked):
+        target = self.aim(text)
+        assert list(image_coverage.signatures(target, dict(zip(target.mirrors, answers)))) == asked
+
+    @pytest.mark.parametrize("answer, status, reason", [
+        (OTHER, "covered", ""),
+        (None, "no_signature", "ClusterImagePolicy openshift demands: mirror:5000/d/app:%s. The playbook mirror copies that of a "
+                               "release; otherwise: oc image mirror quay.io/digests/app:%s mirror:5000/d/app:%s" % (TAG, TAG, TAG)),
+        (UNREACHABLE, "unverified", "connection refused."),
+    ])
+    def test_what_its_absence_means(self, answer, status, reason):
+        target = self.aim("quay.io/digests/app@" + SHA)
+        verdict = image_coverage.verdict(target, {target.mirrors[0]: SHA, "mirror:5000/d/app:" + self.TAG: answer}, SECRET)
+        assert verdict.status == status and verdict.reason.endswith(reason)
+
+    def test_one_signed_copy_is_enough(self):
+        target = self.aim("quay.io/two/app:1")
+        answers = dict.fromkeys(target.mirrors, SHA)
+        answers.update({"mirror:5000/one/app:" + self.TAG: None, "other:5000/two/app:" + self.TAG: OTHER})
+        assert image_coverage.verdict(target, answers, SECRET).status == "covered"
+
+
 def test_a_pull_secret_that_cannot_be_used_is_told():
     target = aim("quay.io/tags/app:1")
     secret = {"auths": {}, "credHelpers": {"mirror:5000": "ecr-login"}}
@@ -161,7 +202,7 @@ def test_what_is_final_needs_no_answer():
 
 def test_worse_is_more_severe():
     order = [image_coverage.severity(image_coverage.Verdict(status, "")) for status in image_coverage.STATUSES]
-    assert order == sorted(order) and image_coverage.STATUSES[-7:] == image_coverage.UNCOVERED
+    assert order == sorted(order) and image_coverage.STATUSES[-8:] == image_coverage.UNCOVERED
 
 
 @pytest.mark.parametrize("text, prefix, does", [

@@ -354,3 +354,39 @@ class TestPlanned:
                                                 REGISTRIES_CONF: TEMPLATE, "/etc/chrony.conf": "x"},
                           units=[{"name": "a.service"}], osImageURL="quay.io/os@sha256:1")
         assert self.planned(TEMPLATE, rendered) == (Update(("/etc/chrony.conf",), ("a.service",), ("osImageURL",)), [])
+
+    def test_signatures_are_looked_for_at_every_mirror(self):
+        """Where a ClusterImagePolicy demands them, a mirror changes the file that says where."""
+        signed = self.planned(ONE, signed_scopes=(RELEASE,))
+        assert signed == (Update((REGISTRIES_CONF, machine_config.SIGSTORE_CONF)), [])
+        assert self.planned(ONE, signed_scopes=("quay.io/elsewhere",)) == (Update((REGISTRIES_CONF,)), [])
+        assert machine_config.effects_of(signed[0], (), "4.21").action == "reload"
+
+    @pytest.mark.parametrize("scope, places", [
+        ("quay.io/a", {"quay.io/a", "m.test/a", "m.test/t", "n.test/b", "quay.io/a/b"}),
+        ("quay.io/a/b/c", {"quay.io/a/b/c", "n.test/b/c"}),
+        ("quay.io", {"quay.io", "quay.io/any", "quay.io/a", "m.test/a", "m.test/t", "quay.io/a/b", "n.test/b"}),
+        ("*.redhat.io", {"*.redhat.io", "any.redhat.io/any", "m.test/redhat/any"}),
+        ("*.io", {"*.io", "any.io/any", "any.redhat.io/any", "m.test/redhat/any", "quay.io/a", "m.test/a", "m.test/t",
+                  "quay.io/a/b", "n.test/b"}),
+    ])
+    def test_where_signatures_are_looked_for(self, scope, places):
+        conf = registries_conf.parse("""
+[[registry]]
+location = "quay.io/a"
+[[registry.mirror]]
+location = "m.test/a"
+pull-from-mirror = "digest-only"
+[[registry.mirror]]
+location = "m.test/t"
+pull-from-mirror = "tag-only"
+[[registry]]
+location = "quay.io/a/b"
+[[registry.mirror]]
+location = "n.test/b"
+[[registry]]
+prefix = "*.redhat.io"
+[[registry.mirror]]
+location = "m.test/redhat"
+""")
+        assert machine_config.signature_places(conf, (scope,)) == places

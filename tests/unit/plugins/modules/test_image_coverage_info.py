@@ -104,6 +104,19 @@ class TestRun:
                        workload("CronJob", "night", "quay.io/shop/app:1@" + SHA)), registry)
         assert sorted(registry.asked) == [("shop/app", SHA), ("shop/mcd", SHA)]
 
+    @pytest.mark.parametrize("signature, status", [([SHA, SHA.replace(":", "-") + ".sig"], "covered"), ([SHA], "no_signature")])
+    def test_a_signature_that_a_policy_demands(self, signature, status):
+        policy = {"apiVersion": CONFIG, "kind": "ClusterImagePolicy", "metadata": {"name": "openshift"},
+                  "spec": {"scopes": ["quay.io/shop/app"]}}
+        cluster = cluster_of(workload("Deployment", "web", "quay.io/shop/app@" + SHA), policy,
+                             served=(*APPS, (CONFIG, "ClusterImagePolicy")))
+        cluster.version = "4.21.0"
+        registry = Registry({"shop/mcd": [SHA], "shop/app": signature})
+        result = run(cluster, registry)
+        assert row(result, "quay.io/shop/app@" + SHA)["status"] == status
+        assert len(registry.asked) == 3  # two images, and the signature of one of them
+        assert result["ready"] is (status == "covered")
+
     def test_what_would_break_and_why(self):
         result = run(cluster_of(
             workload("Deployment", "a", "quay.io/shop/app:1"),

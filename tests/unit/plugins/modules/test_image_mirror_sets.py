@@ -350,3 +350,24 @@ class TestAbsent:
         assert run(cluster, state="absent", unowned=gone)["deleted"] == [
             "ImageContentSourcePolicy mirror-ocp", "ImageDigestMirrorSet index-0"]
         assert not run(cluster, state="absent", unowned=gone)["changed"]
+
+
+class TestNotes:
+    """4.20 wants an acknowledgement before the next minor version as soon as digests are mirrored. It is not ours to give."""
+
+    @pytest.mark.parametrize("version, there, rules, told", [
+        ("4.20.3", [], [RELEASE], True),
+        ("4.20.3", [theirs(ITMS, {"source": "quay.io/apps", "mirrors": ["m.test/apps"]})], [RELEASE], True),
+        ("4.20.3", [theirs(IDMS, ART)], [RELEASE], False),  # they were asked already
+        ("4.20.3", [theirs(ICSP, ART)], [RELEASE], False),
+        ("4.20.3", [], [APPS], False),
+        ("4.19.8", [], [RELEASE], False),
+        ("4.21.0", [], [RELEASE], False),
+    ])
+    def test_who_is_told_of_the_gate(self, run, version, there, rules, told):
+        cluster = a_cluster(*there, version=version)
+        result = run(cluster, *rules)
+        assert bool(result["notes"]) is told and not run(cluster, *rules)["notes"]
+        if told:
+            assert "ack-4.20-sigstore-in-4.21" in result["notes"][0] and "admin-acks" in result["notes"][0]
+        assert not [kind for _verb, kind, _name in cluster.writes if kind == "ConfigMap"]
