@@ -147,8 +147,9 @@ class _Discoverer:
 class Cluster:
     """One cluster, as one user. Safe to use from several threads."""
 
-    def __init__(self, api_client, clock=wait.SystemClock()):
+    def __init__(self, api_client, clock=wait.SystemClock(), patience=None):
         self.host = api_client.configuration.host
+        self._given_patience = patience
         self._api_client = api_client
         self._clock = clock
         self._client = DynamicClient(api_client, discoverer=_Discoverer)
@@ -157,8 +158,11 @@ class Cluster:
         self._tls = None
 
     @classmethod
-    def connect(cls, params, clock=wait.SystemClock()):
-        """The cluster that the options in `params` (see ARGUMENT_SPEC) lead to. Sends nothing yet."""
+    def connect(cls, params, clock=wait.SystemClock(), patience=None):
+        """The cluster that the options in `params` (see ARGUMENT_SPEC) lead to. Sends nothing yet.
+
+        patience -- seconds for which a request is tried again, the first one too, where the cluster is known to be there
+        """
         if MISSING_LIBRARY:
             raise errors.Error(missing_required_lib("openshift", reason="to talk to the cluster",
                                                     url="https://pypi.org/project/openshift/"),
@@ -169,7 +173,7 @@ class Cluster:
             # A group is one header. The client keeps headers in a dict: a second one needs another spelling.
             spelling = next(word for word in _spellings(name) if word not in api_client.default_headers)
             api_client.set_default_header(spelling, value)
-        return cls(api_client, clock)
+        return cls(api_client, clock, patience)
 
     @property
     def version(self):
@@ -268,7 +272,7 @@ class Cluster:
     # Requests.
 
     def _patience(self):
-        return PATIENCE_SECONDS if self._answered else FIRST_CONTACT_SECONDS
+        return self._given_patience or (PATIENCE_SECONDS if self._answered else FIRST_CONTACT_SECONDS)
 
     def _find(self, api_version, kind):
         group, _slash, version = api_version.rpartition("/")

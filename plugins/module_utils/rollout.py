@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import machine_config
-from .predicates import annotation, condition, holds, paused_by_us
+from .predicates import annotation, condition, holds, paused_by_us, pod_disruption_budget
 
 FAILED_STATES = ("Degraded", "Unreconcilable")
 
@@ -296,6 +296,30 @@ def _reported(pool, count):
             and holds(pool, "Updated") and not holds(pool, "Updating") and not holds(pool, "Degraded")
             and counts == [count] * 3
             and not status.get("unavailableMachineCount") and not status.get("degradedMachineCount"))
+
+
+def drain_holders(node_name, pods, budgets):
+    """What a drain of the node waits for, one sentence for each pod: a PodDisruptionBudget, or the pod's own end.
+
+    `pods` are those of the node. What a drain passes over is left out: pods of DaemonSets, static ones, ended ones.
+    """
+    sentences = []
+    for pod in pods:
+        metadata = pod["metadata"]
+        owners = {owner["kind"] for owner in metadata.get("ownerReferences") or ()}
+        ended = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+        if ended or owners & {"DaemonSet", "Node"} or pod.get("spec", {}).get("nodeName") != node_name:
+            continue
+        holders = [budget["metadata"]["name"] for budget in budgets
+                   if budget["metadata"]["namespace"] == metadata["namespace"] and pod_disruption_budget(budget)
+                   and machine_config.selects(budget["spec"].get("selector"), metadata.get("labels") or {})]
+        title = "the drain of %s waits for pod %s/%s" % (node_name, metadata["namespace"], metadata["name"])
+        if metadata.get("deletionTimestamp"):
+            sentences.append(title + ", which does not end")
+        elif holders:
+            sentences.append("%s, of which PodDisruptionBudget %s allows no disruption: scale the application up, or relax "
+                             "the budget" % (title, ", ".join(holders)))
+    return sentences
 
 
 def _activity(node):

@@ -15,7 +15,8 @@ description:
   - What the nodes should have is read from the cluster's own objects (its pull secret, ImageContentSourcePolicies,
     ImageDigestMirrorSets, ImageTagMirrorSets and image configuration), so that O(state=waited) needs no parameter.
   - Waiting is bound to the content of the configuration that the nodes run, never to the conditions of a pool, which
-    say C(Updated) for some seconds after a change that they have not noticed yet.
+    say C(Updated) for some seconds after a change that they have not noticed yet. What somebody else changes in these
+    objects meanwhile is waited for, too.
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - disconnected.openshift.attributes
@@ -35,7 +36,7 @@ options:
       - V(resumed) holds until each of the pools so noted names a configuration with the wanted content, then resumes
         these. A pool that was paused by somebody else stays paused. Without any such pool nothing is done.
       - V(waited) returns when every node of every pool runs the wanted content, and fails as soon as that cannot come
-        true by waiting.
+        true by waiting. Of a drain that takes long it names the pods and the PodDisruptionBudgets that hold it.
     type: str
     required: true
     choices: [forecast, paused, resumed, waited]
@@ -279,6 +280,12 @@ blockers:
       reason: "is cordoned: it counts as unavailable and holds the others back"
       remedy: "When its maintenance is over: oc adm uncordon worker-1"
       refuses: true
+notes:
+  description: What the changes lead to beside the nodes, one sentence for each, such as an acknowledgement before an update.
+  returned: with state forecast
+  type: list
+  elements: str
+  sample: []
 summary:
   description: The forecast in sentences for a human.
   returned: with state forecast
@@ -348,6 +355,11 @@ from ..module_utils import (
 from ..module_utils.cluster import ARGUMENT_SPEC, Cluster
 
 API = cluster_inputs.MACHINE_CONFIG
+BUDGET = ("policy/v1", "PodDisruptionBudget")
+# The API server of a single node may be restarting when the pools are resumed or the wait for them begins.
+RESTART_SECONDS = 120
+DRAINS_TOLD = 3
+LOOKS_AT_A_DRAIN = 6  # until it is asked what it waits for
 CONFLICTS_BORNE = 5  # a pool's status is written often; each time the pool is read again
 NODES_PER_SECOND = 50  # that one look may cost without being a burden to the API
 
@@ -373,7 +385,9 @@ def main():
         supports_check_mode=True,
     )
     try:
-        observer = Observer(Cluster.connect(module.params), lambda *values: secrets.protect(module, *values))
+        patience = RESTART_SECONDS if module.params["state"] in ("resumed", "waited") else None
+        cluster = Cluster.connect(module.params, patience=patience)
+        observer = Observer(cluster, lambda *values: secrets.protect(module, *values))
         result = STATES[module.params["state"]](observer, module.params, module.check_mode)
         for warning in result.pop("warnings", ()):
             module.warn(warning)
@@ -415,6 +429,13 @@ class Observer:
     def nodes(self):
         return self.cluster.list("v1", "Node")
 
+    def drain_holders(self, node):
+        """What the drain of this node waits for, in sentences."""
+        if not self.cluster.serves(*BUDGET):
+            return []
+        pods = self.cluster.list("v1", "Pod", field_selector="spec.nodeName=" + node)
+        return rollout.drain_holders(node, pods, self.cluster.list(*BUDGET))
+
     def config(self, name):
         """The MachineConfig of that name, an empty one when it does not exist (any more)."""
         if name not in self._configs:
@@ -438,6 +459,24 @@ def wanted_of(inputs, objects):
     return machine_config.Wanted(inputs.pull_secret, tuple(expected))
 
 
+class Expectation:
+    """What the nodes must have by the cluster's own objects, which others may change while we wait."""
+
+    def __init__(self, observer):
+        self._observer = observer
+        self.inputs = self.wanted = None
+        self.renew()
+
+    def renew(self):
+        """Read the objects again; returns whether they ask for something else than before.
+
+        Raises what wanted_of raises: an object that the operator refuses may have come meanwhile.
+        """
+        former, self.inputs = self.wanted, self._observer.inputs()
+        self.wanted = wanted_of(self.inputs, self.inputs.mirror_sets)
+        return self.wanted != former
+
+
 # --- forecast ----------------------------------------------------------------------------------------------------
 
 def forecast(observer, params, _check_mode):
@@ -449,7 +488,9 @@ def forecast(observer, params, _check_mode):
     target = machine_config.Target(
         wanted_of(inputs, after),
         rewrites_pull_secret=bool(params["pull_secret_changes"]),
-        rewrites_registries=_configured(after, inputs) != _configured(inputs.mirror_sets, inputs))
+        rewrites_registries=_configured(after, inputs) != _configured(inputs.mirror_sets, inputs),
+        signed_scopes=tuple(scope for policy in cluster_inputs.signature_policies(observer.cluster)
+                            for scope in policy["spec"]["scopes"]))
     circumstances = _circumstances(observer.cluster)
 
     def effects_of(pool, members):
@@ -463,6 +504,7 @@ def forecast(observer, params, _check_mode):
                 for pool, members in ((pool, belonging[pool["metadata"]["name"]]) for pool in pools)]
     _add_obstacles(observer.cluster, pools, foreseen, inputs.version)
     found = [blocker for pool in foreseen for blocker in pool["blockers"]]
+    notes = mirror_sets.notes(after, inputs.mirror_sets, inputs.version)
     if any(pool["drain"] and pool["rollouts"] for pool in foreseen):
         found += [blocker.result() for blocker in _budgets(observer.cluster)]
     result = {
@@ -475,7 +517,8 @@ def forecast(observer, params, _check_mode):
         "settled": not changes and all(
             _is_settled(observer, pool, belonging[pool["metadata"]["name"]], target.wanted) for pool in pools),
         "blockers": found,
-        "summary": rollout.summary(foreseen) + _side_effects(params["trusted_ca_changes"]),
+        "summary": rollout.summary(foreseen) + _side_effects(params["trusted_ca_changes"]) + notes,
+        "notes": notes,
     }
     refusing = [blocker for blocker in found if blocker["refuses"]]
     if refusing and params["fail_on_blockers"]:
@@ -550,9 +593,9 @@ def _add_obstacles(cluster, pools, foreseen, version):
 
 def _budgets(cluster):
     """The PodDisruptionBudgets at which a drain would have to wait."""
-    if not cluster.serves("policy/v1", "PodDisruptionBudget"):
+    if not cluster.serves(*BUDGET):
         return
-    for budget in cluster.list("policy/v1", "PodDisruptionBudget"):
+    for budget in cluster.list(*BUDGET):
         reason = predicates.pod_disruption_budget(budget)
         if reason:
             yield rollout.Blocker("PodDisruptionBudget", budget["metadata"]["name"], reason,
@@ -613,14 +656,18 @@ def _hold(observer, names, timeout, interval):
     Whatever goes wrong is only told, never raised: the pools must not stay paused for it.
     """
     try:
-        inputs = observer.inputs()
-        wanted = wanted_of(inputs, inputs.mirror_sets)
+        expectation = Expectation(observer)
+
+        def lacks():
+            return ["pool %s: %s." % (pool["metadata"]["name"], lack)
+                    for pool in observer.pools() if pool["metadata"]["name"] in names
+                    for lack in _lacks(observer, pool, expectation.wanted)]
 
         def check():
-            lacks = ["pool %s: %s." % (pool["metadata"]["name"], lack)
-                     for pool in observer.pools() if pool["metadata"]["name"] in names
-                     for lack in _lacks(observer, pool, wanted)]
-            return wait.Pending(" ".join(lacks)) if lacks else ""
+            found = lacks()
+            if found and expectation.renew():
+                found = lacks()
+            return wait.Pending(" ".join(found)) if found else ""
         return wait.poll(check, timeout, min(interval, 1.0), observer.clock)
     except errors.Error as error:
         return error.message
@@ -688,13 +735,12 @@ def _row(pool):
 
 def wait_for(observer, params, check_mode):
     """Return when every node runs the wanted content; raise as soon as waiting cannot bring that about."""
-    inputs = observer.inputs()
+    interval = max(params["poll_interval"], len(observer.nodes()) / NODES_PER_SECOND)
     teller = progress.Teller(params["progress_file"], params["progress_interval"], observer.clock.now)
-    vigil = Vigil(observer, inputs, wanted_of(inputs, inputs.mirror_sets), params["start_timeout"], teller)
+    vigil = Vigil(observer, Expectation(observer), params["start_timeout"], LOOKS_AT_A_DRAIN * interval, teller)
     if check_mode:
         outcome = vigil.look()
         return outcome.details if isinstance(outcome, wait.Pending) else outcome
-    interval = max(params["poll_interval"], len(observer.nodes()) / NODES_PER_SECOND)
 
     def check():
         outcome = vigil.look()
@@ -705,32 +751,36 @@ def wait_for(observer, params, check_mode):
 class Vigil:
     """Watches the pools until they are done, and remembers what it saw."""
 
-    def __init__(self, observer, inputs, wanted, start_timeout, teller):
+    def __init__(self, observer, expectation, start_timeout, patience, teller):
         self._observer = observer
-        self._inputs = inputs
-        self._wanted = wanted
+        self._expectation = expectation
         self._start_timeout = start_timeout
+        self._patience = patience  # seconds that a drain may take before it is asked what it waits for
         self._teller = teller
-        self._told = ""
+        self._shown = ""
         self._start = observer.clock.now()
         self._updates = {}  # node -> its row of the result, from when it was first seen to have to do something
         self._first = {}  # node -> the configuration that it ran when it was first seen
         self._targets = {}  # pool -> the configurations that its nodes were since told to run
         self._drained = set()
+        self._draining = {}  # node that is being drained -> since when
         self._texts = {}
         self._timeline = []
 
     def look_again(self, after):
-        """Look once more after so many seconds: pools and nodes are not read in the same moment."""
+        """Look once more after so many seconds: pools and nodes are not read in the same moment, and the objects that they
+        follow may have changed since they were read."""
         pauses = [wait.Pending("a second look")]
-        return wait.poll(lambda: pauses.pop() if pauses else (self.look(),), after, after, self._observer.clock)[0]
+        return wait.poll(lambda: pauses.pop() if pauses else (self.look(renew=True),), after, after,
+                         self._observer.clock)[0]
 
-    def look(self):
+    def look(self, renew=False):
         """The module's result when all pools are done, else Pending. Raises Degraded when waiting will not help."""
         try:
-            pools, nodes = self._observer.pools(), self._observer.nodes()
-            standings = [rollout.standing(pool, members, _lacks(self._observer, pool, self._wanted))
-                         for pool, members in self._note(pools, rollout.members(pools, nodes))]
+            pools, standings = self._standings()
+            if (renew or any(standing.late for standing in standings)) and self._expectation.renew():
+                self._start = self._observer.clock.now()
+                pools, standings = self._standings()
         except errors.Unreachable as error:
             return wait.Pending(error.message, timeline=self._timeline)
         result = self._result(standings)
@@ -742,10 +792,16 @@ class Vigil:
             raise errors.Degraded("After %d seconds the wanted content is not in the configuration of pool %s. %s" % (
                 self._start_timeout, ", ".join(pool["metadata"]["name"] for pool in late),
                 " ".join(self._obstacles(late))), **result)
-        unfinished = [standing.text for standing in standings if not standing.done]
+        unfinished = [standing.text for standing in standings if not standing.done] + self._stuck_drains()
         if unfinished:
             return wait.Pending("; ".join(unfinished) + ".", **result)
         return dict(result, warnings=[warning for standing in standings for warning in standing.warnings])
+
+    def _standings(self):
+        """The pools, and where each stands."""
+        pools, nodes = self._observer.pools(), self._observer.nodes()
+        return pools, [rollout.standing(pool, members, _lacks(self._observer, pool, self._expectation.wanted))
+                       for pool, members in self._note(pools, rollout.members(pools, nodes))]
 
     def _note(self, pools, belonging):
         """Remember what the nodes are told and which are drained; returns (pool, its nodes) pairs."""
@@ -761,6 +817,9 @@ class Vigil:
                     targets.add(desired)
                 if rollout.is_draining(node):
                     self._drained.add(key)
+                    self._draining.setdefault(key, self._observer.clock.now())
+                else:
+                    self._draining.pop(key, None)
                 if not rollout.is_idle(node) or predicates.annotation(node, "currentConfig") != desired:
                     self._updates.setdefault(key, {"name": key, "pool": name, "began": now})["ended"] = ""
                 if key in self._updates:
@@ -769,26 +828,42 @@ class Vigil:
                     row["ended"] = row["ended"] or (now if rollout.is_updated(node, rendered) else "")
             yield pool, belonging[name]
 
+    def _tell(self, key, text, pool=""):
+        """Put what is new into the timeline."""
+        if self._texts.get(key) != text:
+            self._texts[key] = text
+            self._timeline.append({"time": self._observer.time(), "pool": pool, "text": text})
+
     def _result(self, standings):
         for standing in standings:
-            if self._texts.get(standing.name) != standing.text:
-                self._texts[standing.name] = standing.text
-                self._timeline.append({"time": self._observer.time(), "pool": standing.name, "text": standing.text})
-        self._tell(standings)
+            self._tell(standing.name, standing.text, standing.name)
+        self._show(standings)
         rows = [dict(standing.result(), rollouts=len(self._targets[standing.name])) for standing in standings]
         return {"changed": False, "pools": rows, "rollouts": max(row["rollouts"] for row in rows),
                 "drains": len(self._drained), "timeline": self._timeline, "nodes": list(self._updates.values())}
 
-    def _tell(self, standings):
-        """Tell who waits where the pools stand that are not done, when that has changed, and what time is left."""
+    def _show(self, standings):
+        """Show who waits where the pools stand that are not done, when that has changed, and what time is left."""
         line = "; ".join(standing.text for standing in standings if not standing.done)
-        if line in ("", self._told):
+        if line in ("", self._shown):
             return
         ended = sum(bool(row["ended"]) for row in self._updates.values())
         left = sum(standing.nodes - standing.updated for standing in standings if not standing.late)
         seconds = (self._observer.clock.now() - self._start) * left / ended if ended else 0
         if self._teller.tell(line + ("; about %s left" % progress.duration(seconds) if seconds else "")):
-            self._told = line
+            self._shown = line
+
+    def _stuck_drains(self):
+        """What the drains wait for that take longer than a drain does, one sentence each; a few are enough."""
+        now = self._observer.clock.now()
+        names = sorted(name for name, since in self._draining.items() if now - since >= self._patience)
+        try:
+            holders = [holder for name in names[:DRAINS_TOLD] for holder in self._observer.drain_holders(name)]
+        except errors.Error:
+            return []  # the wait itself needs none of this
+        for holder in holders[:DRAINS_TOLD]:
+            self._tell(holder, holder)
+        return holders[:DRAINS_TOLD]
 
     def _obstacles(self, pools):
         """What keeps the wanted content out of these pools' configurations, one sentence each."""
@@ -803,8 +878,8 @@ class Vigil:
         explained = False
         for pool in pools:
             contents = machine_config.files(self._observer.config(rollout.rendered_name(pool)))
-            paths = machine_config.differing_paths(self._wanted, contents)
-            for obstacle in machine_config.obstacles(sources, pool, paths, self._inputs.version):
+            paths = machine_config.differing_paths(self._expectation.wanted, contents)
+            for obstacle in machine_config.obstacles(sources, pool, paths, self._expectation.inputs.version):
                 explained = True
                 yield str(obstacle)
         if not explained:

@@ -26,7 +26,7 @@ def run(module, capsys, args, cluster=None, check_mode=False, diff=False):
             if cluster is None:
                 module.main()
             else:
-                with mock.patch.object(module.Cluster, "connect", lambda params: cluster):
+                with mock.patch.object(module.Cluster, "connect", lambda params, **settings: cluster):
                     module.main()
         except SystemExit:
             pass

@@ -318,6 +318,19 @@ class TestConnection:
         assert "Connection refused" in failure.value.message
         assert 0 < clock.now() <= cluster_util.FIRST_CONTACT_SECONDS
 
+    def test_or_as_late_as_a_server_needs_that_may_be_restarting(self, clock, tmp_path):
+        gone = ScriptedApi(tmp_path)
+        gone.close()
+        with pytest.raises(errors.Unreachable):
+            get(Cluster.connect({"host": gone.url, "api_key": TOKEN, "ca_cert": str(gone.ca)}, clock, patience=120))
+        assert 60 < clock.now() <= 120
+
+    def test_which_is_waited_for_as_long_once_it_answered(self, api, clock):
+        api.answer("GET", SECRET, Drop)
+        with pytest.raises(errors.Unreachable):
+            get(Cluster.connect({"host": api.url, "api_key": TOKEN, "ca_cert": str(api.ca)}, clock, patience=120))
+        assert 60 < clock.now() <= 120
+
     def test_an_unknown_name(self, connect):
         with pytest.raises(errors.Unreachable) as failure:
             get(connect(host="https://api.cluster.invalid:6443"))

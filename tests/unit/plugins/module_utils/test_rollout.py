@@ -203,3 +203,36 @@ class TestStanding:
         found = rollout.standing(pool("worker", rendered="rendered-worker-2"),
                                  [node("w0", "worker", "rendered-worker-2"), busy], [])
         assert found.text == "1 of 2 nodes of pool worker are updated; w1 is being drained"
+
+
+class TestDrainHolders:
+    """What a drain waits for: as `oc adm drain` does, it passes over what belongs to the node."""
+
+    BUDGET = {"metadata": {"name": "one", "namespace": "shop"}, "spec": {"selector": {"matchLabels": {"app": "web"}}},
+              "status": {"expectedPods": 2, "disruptionsAllowed": 0}}
+
+    @staticmethod
+    def pod(name="web-1", namespace="shop", node="w0", owner=None, phase="Running", **metadata):
+        owners = [{"kind": owner, "name": "x"}] if owner else []
+        return {"metadata": dict({"name": name, "namespace": namespace, "labels": {"app": "web"},
+                                  "ownerReferences": owners}, **metadata),
+                "spec": {"nodeName": node}, "status": {"phase": phase}}
+
+    @pytest.mark.parametrize("pod, words", [
+        ({}, "the drain of w0 waits for pod shop/web-1, of which PodDisruptionBudget one allows no disruption"),
+        ({"owner": "ReplicaSet"}, "PodDisruptionBudget one"),
+        ({"deletionTimestamp": "2026-03-01T10:00:00Z"}, "the drain of w0 waits for pod shop/web-1, which does not end"),
+        ({"owner": "DaemonSet"}, None), ({"owner": "Node"}, None), ({"phase": "Succeeded"}, None), ({"node": "w1"}, None),
+        ({"namespace": "other"}, None), ({"labels": {"app": "db"}}, None), ({"labels": None}, None),
+    ])
+    def test_which_pods(self, pod, words):
+        found = rollout.drain_holders("w0", [self.pod(**pod)], [self.BUDGET])
+        assert len(found) == (words is not None) and (not found or words in found[0])
+
+    @pytest.mark.parametrize("changes, holds", [
+        ({"status": {"expectedPods": 2, "disruptionsAllowed": 1}}, False),
+        ({"spec": {"selector": {}}}, True),  # every pod of the namespace
+        ({"spec": {}}, False),
+    ])
+    def test_which_budgets(self, changes, holds):
+        assert bool(rollout.drain_holders("w0", [self.pod()], [dict(self.BUDGET, **changes)])) is holds

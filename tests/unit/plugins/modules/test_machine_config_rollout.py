@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("openshift")
 
-from ansible_collections.disconnected.openshift.plugins.module_utils import errors, predicates  # noqa: E402
+from ansible_collections.disconnected.openshift.plugins.module_utils import errors, machine_config, predicates  # noqa: E402
 from ansible_collections.disconnected.openshift.plugins.modules import machine_config_rollout  # noqa: E402
 from ansible_collections.disconnected.openshift.tests.unit import fake_module, rollouts  # noqa: E402
 from ansible_collections.disconnected.openshift.tests.unit.fake_cluster import (  # noqa: E402
@@ -158,6 +158,57 @@ class TestWaited:
                                      poll_interval=1)
         assert observer.clock.now() >= end
         assert result["rollouts"] == 2
+
+    def test_a_second_change_in_the_middle_is_waited_for_too(self):
+        """Somebody adds mirrors while the nodes are being updated: they are done once more, which takes more than 90 s."""
+        first, _end = rollouts.rollout(0.5, 5.0, 2, 4, registries=mirrored(RELEASE))
+        second, end = rollouts.rollout(40, 130.0, 3, 5, registries=mirrored("quay.io/apps", RELEASE))
+        cluster = cluster_of(mirror_set())
+        observer = observer_of(cluster, [step for step in first if step["t"] < 40] + second)
+        observer.clock.calls = [(35, lambda: cluster.put(mirror_set("theirs", "quay.io/apps")))]
+        result = machine_config_rollout.wait_for(observer, options(), False)
+        assert observer.clock.now() >= end and result["rollouts"] == 2
+
+    def test_a_change_in_the_last_moment_is_not_missed(self):
+        """The nodes have what was asked for when the wait began, and the pools have not noticed yet that it is more now."""
+        rows, first_end = rollouts.rollout(5.3, 10.4, 2, 4, registries=mirrored(RELEASE))
+        second, end = rollouts.rollout(first_end + 5, first_end + 10, 3, 5, registries=mirrored("quay.io/apps", RELEASE))
+        cluster = cluster_of(mirror_set())
+        observer = observer_of(cluster, rows + second)
+        observer.clock.calls = [(first_end - 1, lambda: cluster.put(mirror_set("theirs", "quay.io/apps")))]
+        machine_config_rollout.wait_for(observer, options(), False)
+        assert observer.clock.now() >= end
+
+    def test_an_object_that_the_operator_refuses_and_comes_in_the_middle(self):
+        cluster = cluster_of(mirror_set())
+        observer = observer_of(cluster)
+        observer.clock.calls = [(3, lambda: cluster.put(mirror_set("theirs", "quay.io/x:latest")))]
+        with pytest.raises(errors.InvalidInput, match="ImageDigestMirrorSet theirs: the source 'quay.io/x:latest'"):
+            machine_config_rollout.wait_for(observer, options(), False)
+        assert observer.clock.now() <= 10
+
+    def test_a_drain_that_does_not_end_names_pods_and_budgets(self):
+        rows, _end = rollouts.rollout(5.3, 10.4, drain=True, registries=mirrored(RELEASE, mode="tag-only"))
+        begins = next(step["t"] for step in rows if step["name"] == "w0" and "desiredDrain" in step["set"])
+        stuck = [step for step in rows if step["name"] not in ("w0", "w1") or (step["name"] == "w0" and step["t"] <= begins)]
+        budget = {"apiVersion": POLICY[0], "kind": POLICY[1], "metadata": {"name": "one", "namespace": "shop"},
+                  "spec": {"selector": {"matchLabels": {"app": "web"}}}, "status": {"expectedPods": 1, "disruptionsAllowed": 0}}
+        web = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web-1", "namespace": "shop", "labels": {"app": "web"}},
+               "spec": {"nodeName": "w0"}, "status": {"phase": "Running"}}
+        cluster = cluster_of(mirror_set(kind="ImageTagMirrorSet"), budget, web, served=SERVED + (POLICY,))
+        with pytest.raises(errors.TimedOut) as caught:
+            self.wait(cluster, stuck, timeout=120)
+        words = "the drain of w0 waits for pod shop/web-1, of which PodDisruptionBudget one allows no disruption"
+        assert words in caught.value.message and "w0 is being drained" in caught.value.message
+        assert [entry["text"][:len(words)] for entry in caught.value.details["timeline"] if not entry["pool"]] == [words]
+        asked = cluster.requests.count(("list", POLICY[1], None))
+        assert 0 < asked < 25  # not before it takes longer than drains do
+
+    def test_a_drain_that_takes_its_time_asks_nothing_more(self):
+        rows, _end = rollouts.rollout(5.3, 10.4, drain=True, registries=mirrored(RELEASE, mode="tag-only"))
+        cluster = cluster_of(mirror_set(kind="ImageTagMirrorSet"), served=SERVED + (POLICY,))
+        self.wait(cluster, rows)
+        assert ("list", POLICY[1], None) not in cluster.requests
 
     def test_a_pool_of_ones_own_and_an_empty_one(self):
         rows, end = rollouts.rollout(5.3, 10.4, registries=mirrored(RELEASE))
@@ -475,6 +526,23 @@ class TestForecast:
         assert result["pools"][1]["action"] == "reload"
         assert "openshift-apiserver" in result["summary"][-1]
         assert cluster.writes == []
+
+    def test_a_policy_for_signatures_makes_one_more_file_change(self):
+        policy = {"apiVersion": CONFIG, "kind": "ClusterImagePolicy", "metadata": {"name": "openshift"},
+                  "spec": {"scopes": [RELEASE]}}
+        served = (*SERVED, (CONFIG, "ClusterImagePolicy"))
+        for version, files in (("4.21.0", ["/etc/containers/registries.conf", machine_config.SIGSTORE_CONF]),
+                               ("4.19.0", ["/etc/containers/registries.conf"])):
+            cluster = cluster_of(policy)
+            cluster.version, cluster.served = version, set(served)
+            result = self.forecast(cluster, mirror_sets=[mirror_set()])
+            assert (result["pools"][1]["files"], result["drains"], result["reboots"]) == (files, 0, 0)
+
+    def test_the_gate_of_the_next_update_is_told_beforehand(self):
+        cluster = cluster_of()
+        cluster.version = "4.20.3"
+        result = self.forecast(cluster, mirror_sets=[mirror_set()])
+        assert "ack-4.20-sigstore-in-4.21" in result["notes"][0] and result["summary"][-1] == result["notes"][0]
 
     def test_tag_mirrors_drain(self):
         result = self.forecast(cluster_of(), mirror_sets=[mirror_set(kind="ImageTagMirrorSet")])
