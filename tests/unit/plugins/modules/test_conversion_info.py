@@ -44,7 +44,7 @@ def mirrors(name="disconnected-openshift", mine=True, **annotations):
 
 
 def a_snapshot(**written):
-    data = snapshot.to_data(snapshot.Snapshot("4.16.30", {"operatorhub.cluster.json": {}}, {}, written))
+    data = snapshot.to_data(snapshot.Snapshot("4.16.30", {"operatorhub.cluster.json": {"spec": {}}}, {}, written))
     return {"apiVersion": "v1", "kind": "Secret", "data": data,
             "metadata": {"name": snapshot.NAME, "namespace": snapshot.NAMESPACE, "labels": LABELS}}
 
