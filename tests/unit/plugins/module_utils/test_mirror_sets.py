@@ -118,6 +118,18 @@ class TestExpectedRegistries:
         turned = data.draw(st.permutations(documents))
         assert mirror_sets.expected_registries(documents) == mirror_sets.expected_registries(turned)
 
+    @settings(max_examples=60, deadline=None)
+    @given(st.data())
+    def test_lists_that_agree_on_an_order_all_keep_it(self, data):
+        """Whatever object each is in; a mirror that none of them names does not come in between."""
+        ranked = data.draw(st.permutations(["%s.example.com/x" % letter for letter in "abcdef"]))
+        lists = data.draw(st.lists(st.lists(st.sampled_from(ranked), min_size=1, unique=True), min_size=1, max_size=5))
+        lists = [sorted(mirrors, key=ranked.index) for mirrors in lists]
+        documents = [old(name="o%d" % number, mirrors=mirrors) for number, mirrors in enumerate(lists)]
+        merged = [mirror.location for mirror in mirror_sets.expected_registries(documents)[0].mirrors]
+        assert sorted(merged) == sorted({mirror for mirrors in lists for mirror in mirrors})
+        assert all([mirror for mirror in merged if mirror in mirrors] == mirrors for mirrors in lists)
+
 
 class TestValidateRule:
     @pytest.mark.parametrize("given", [
@@ -227,6 +239,30 @@ class TestObjectsFor:
     def test_what_is_written_reads_back(self):
         rules = [rule(), rule("quay.io/b", by="tag", policy=NEVER)]
         assert mirror_sets.rules_of(objects(*rules)) == rules
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.lists(st.builds(
+        MirrorRule, st.sampled_from(["quay.io/a", "quay.io/a/b", "quay.io", "*.example.org", "reg.test:5000/x"]),
+        st.lists(st.sampled_from(["m%d.example.com/p" % number for number in range(5)]), min_size=1, unique=True).map(tuple),
+        st.sampled_from([ALLOW, NEVER]), st.sampled_from(["digest", "tag"])), min_size=1, unique_by=lambda r: (r.source, r.by)))
+    def test_any_rules_read_back_and_keep_their_order_on_the_nodes(self, rules):
+        try:
+            documents = objects(*rules)
+        except errors.Conflict:
+            assert len({(each.source, each.policy) for each in rules}) > len({each.source for each in rules})
+            return
+        assert sorted(mirror_sets.rules_of(documents), key=str) == sorted(rules, key=str)
+        registries = mirror_sets.expected_registries(documents)
+        assert mirror_sets.displaced(rules, registries) == []
+        conf = registries_conf.Configuration(registries)
+        for each in rules:
+            name = each.source.replace("*", "any") + "/image"
+            asked = name + ("@sha256:" + "0" * 64 if each.by == "digest" else ":1")
+            if registries_conf.find_registry(conf, name).prefix == each.source:
+                sources = registries_conf.pull_sources(conf, asked)
+                assert [source.reference.partition("/")[0] for source in sources[:-1]] == [
+                    mirror.partition("/")[0] for mirror in each.mirrors]
+                assert sources[-1].reference == asked and sources[-1].blocked is (each.policy == NEVER)
 
     def test_nothing_to_write(self):
         assert objects() == []

@@ -8,6 +8,7 @@ import pathlib
 
 import pytest
 import yaml
+from hypothesis import given, settings, strategies as st
 
 from ansible_collections.disconnected.openshift.plugins.module_utils import errors, registries_conf
 from ansible_collections.disconnected.openshift.plugins.module_utils.registries_conf import Mirror, Registry
@@ -159,6 +160,59 @@ def test_a_mirror_that_makes_no_full_name_fails_the_whole_pull():
 A = Registry("quay.io/a", "quay.io/a", mirrors=(Mirror("one.example.com/a", pull_from_mirror="digest-only"),
                                                 Mirror("two.example.com/a", pull_from_mirror="digest-only")))
 B = Registry("quay.io/b", "quay.io/b", blocked=True)
+
+
+def written(registries, turn=False):
+    """The text of registries.conf that says these registries, in their order or in the reverse one."""
+    text = ""
+    for registry in registries[::-1] if turn else registries:
+        text += '[[registry]]\nprefix = "%s"\ninsecure = %s\nblocked = %s\n' % (
+            registry.prefix, str(registry.insecure).lower(), str(registry.blocked).lower())
+        text += 'location = "%s"\n' % registry.location * bool(registry.location)
+        for mirror in registry.mirrors:
+            text += '[[registry.mirror]]\nlocation = "%s"\ninsecure = %s\npull-from-mirror = "%s"\n' % (
+                mirror.location, str(mirror.insecure).lower(), mirror.pull_from_mirror)
+    return text
+
+
+NAMES = ["quay.io", "quay.io/a", "quay.io/a/b", "quay.io:443/a", "reg.test:5000", "reg.test", "*.test", "*.reg.test"]
+MIRRORS = st.lists(st.builds(Mirror, st.sampled_from(["m.test", "m.test:5000/p", "n.test/p/q", "quay.io/a"]), st.booleans(),
+                             st.sampled_from(["all", "digest-only", "tag-only"])), max_size=4).map(tuple)
+REGISTRIES = st.lists(st.builds(
+    lambda name, insecure, blocked, mirrors: Registry(name, "" if name.startswith("*") else name, insecure, blocked, False, mirrors),
+    st.sampled_from(NAMES), st.booleans(), st.booleans(), MIRRORS), unique_by=lambda registry: registry.prefix)
+
+
+class TestAnyDocument:
+    @settings(max_examples=80, deadline=None)
+    @given(REGISTRIES)
+    def test_what_is_written_reads_back_in_any_order(self, registries):
+        parsed = registries_conf.parse(written(registries)).registries
+        assert parsed == sorted(registries, key=lambda registry: registry.prefix)
+        assert registries_conf.parse(written(registries, turn=True)).registries == parsed
+        assert registries_conf.compare(registries, parsed).matches
+
+    @settings(max_examples=150, deadline=None)
+    @given(REGISTRIES, st.sampled_from(["quay.io", "quay.io/a", "quay.io/a/b", "quay.io:443/a", "reg.test:5000/x", "reg.test",
+                                        "sub.reg.test/a", "other.example.com/a"]), st.sampled_from(["", ":1", SHA, ":1" + SHA]))
+    def test_mirrors_come_first_and_the_source_last(self, registries, repository, rest):
+        """In the order of the longest prefix's list, those for the other kind of reference left out; the path behind the
+        prefix, the tag and the digest are kept."""
+        conf, name = registries_conf.parse(written(registries)), repository + "/x/y"
+        found = registries_conf.find_registry(conf, name)
+        sources = registries_conf.pull_sources(conf, name + rest)
+        assert [source.mirror for source in sources] == [True] * (len(sources) - 1) + [False]
+        assert sources[-1].reference == name + rest
+        if found is None:
+            assert len(sources) == 1
+            return
+        skipped = "tag-only" if "@" in rest else "digest-only"
+        tried = [mirror for mirror in found.mirrors if mirror.pull_from_mirror != skipped]
+        covered = len(name.partition("/")[0]) if found.prefix.startswith("*") else len(found.prefix)
+        assert [(source.reference, source.insecure) for source in sources[:-1]] == [
+            (mirror.location + name[covered:] + rest, mirror.insecure) for mirror in tried]
+        assert not [registry for registry in registries if len(registry.prefix) > len(found.prefix)
+                    and (name + "/").startswith((registry.prefix + "/", registry.prefix + ":"))]
 
 
 class TestCompare:
