@@ -125,6 +125,7 @@ deleted:
 """
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional
 
@@ -240,8 +241,8 @@ def plan_for(there, catalogs, defaults):
     existing = {(obj["kind"], obj["metadata"]["name"]): obj for obj in there.sources + (there.clusters or [])}
     replaced = {}
     wanted = []
-    for catalog in catalogs:
-        default = _default_of(catalog, there) if defaults == "replaced" else None
+    names = _defaults_of(catalogs, there) if defaults == "replaced" else [None] * len(catalogs)
+    for catalog, default in zip(catalogs, names):
         name = default or catalog["name"]
         if default:
             replaced[default] = catalog
@@ -280,23 +281,52 @@ def _says(stored, wanted):
                for key, value in wanted.items())
 
 
+def _defaults_of(catalogs, there):
+    """For each catalog the name of the default catalog whose place it takes, or None; no name twice.
+
+    Of several versions of one index it is the one that has the place already, or the default catalog's tag, or comes first.
+    """
+    names = [_default_of(catalog, there) for catalog in catalogs]
+    served = {source["metadata"]["name"]: source["spec"].get("image", "") for source in there.sources}
+
+    def preference(number):
+        image = served.get(names[number], "")
+        same_tag = image and image_ref.parse(image).tag == image_ref.parse(catalogs[number]["source"]).tag
+        return catalogs[number]["image"] != image, not same_tag, number
+
+    chosen = {name: min((n for n, each in enumerate(names) if each == name), key=preference) for name in names if name}
+    return [name if name and chosen[name] == number else None for number, name in enumerate(names)]
+
+
 def _default_of(catalog, there):
     """The name of the default catalog with this index: of the one that is there, or the one that it had, as long as
     nobody else uses that name."""
     if not catalog.get("source"):
         return None
-    index = image_ref.parse(catalog["source"])
     for source in there.sources:
-        if _is_default(source) and _index(source["spec"].get("image", "")) == index.repository:
+        place = _index(source["spec"].get("image", ""))
+        if _is_default(source) and place and _is_index(catalog, *place):
             return source["metadata"]["name"]
-    name = DEFAULT_NAMES.get(index.path)
+    registry = image_ref.parse(catalog["source"]).registry
+    name = next((name for path, name in DEFAULT_NAMES.items() if _is_index(catalog, registry, path)), None)
     taken = [source for source in there.sources if source["metadata"]["name"] == name and not owned(source)]
     return None if taken else name
 
 
+def _is_index(catalog, registry, path):
+    """Is a catalog the index at a registry's path? Where only its place on the mirror is known, because another tool chose
+    it, that ends in the path, as it is or joined by dashes."""
+    reference = image_ref.parse(catalog["source"])
+    if catalog["source"] != catalog["image"]:
+        return (reference.registry, reference.path) == (registry, path)
+    forms = "|".join(re.escape(form) for form in (path, path.replace("/", "-")))
+    return re.search("(?:^|[/-])(?:%s)$" % forms, reference.path) is not None
+
+
 def _index(image):
-    """The repository of an index image, "" when there is none: its tag is the cluster's minor version."""
-    return image_ref.parse(image).repository if image else ""
+    """(registry, path) of an index image, () when there is none: its tag is the cluster's minor version."""
+    reference = image_ref.parse(image) if image else None
+    return (reference.registry, reference.path) if reference else ()
 
 
 def _is_default(source):

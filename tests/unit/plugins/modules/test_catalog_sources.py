@@ -107,6 +107,35 @@ def test_absent_brings_the_defaults_back_as_they_were():
     assert not run(cluster, state="absent")["changed"]
 
 
+@pytest.mark.parametrize("place", [
+    "redhat/redhat-operator-index", "ns/redhat/redhat-operator-index", "olm/redhat-redhat-operator-index",
+    "team/olm-redhat-redhat-operator-index"])
+def test_an_index_of_which_only_the_place_on_the_mirror_is_known(place):
+    """So it is after oc-mirror and `oc adm catalog mirror`, whose rules leave the index itself out."""
+    image = "mirror.test:5000/%s:v4.16" % place
+    known = dict(name="cs-redhat-operator-index-v4-16", image=image, source=image)
+    for objects in ((hub(), source()), (hub(disableAllDefaultSources=True),)):
+        assert run(a_cluster(*objects), known)["catalogs"] == [
+            {"name": "redhat-operators", "image": image, "replaces_default": True}]
+    other = "mirror.test:5000/ns/notredhat/redhat-operator-index:v4.16"
+    assert not run(a_cluster(hub(), source()), dict(known, image=other, source=other))["catalogs"][0]["replaces_default"]
+    theirs = dict(known, source="quay.io/fork/redhat/redhat-operator-index:v4.16")
+    assert not run(a_cluster(hub(), source()), theirs)["catalogs"][0]["replaces_default"]
+
+
+def test_of_two_versions_of_an_index_one_takes_the_place():
+    older = dict(RED_HAT, name="redhat-operator-index-v4-15", image=RED_HAT["image"].replace("4.16", "4.15"),
+                 source=RED_HAT["source"].replace("4.16", "4.15"))
+    cluster = a_cluster(hub(), source())
+    for order in ((older, RED_HAT), (RED_HAT, older)):
+        names = {catalog["image"][-5:]: catalog["name"] for catalog in run(cluster, *order)["catalogs"]}
+        assert names == {"v4.15": "redhat-operator-index-v4-15", "v4.16": "redhat-operators"}
+    assert not run(cluster, older, RED_HAT)["changed"]
+    first = a_cluster(hub(disableAllDefaultSources=True))
+    assert [catalog["name"] for catalog in run(first, older, RED_HAT)["catalogs"]] == ["redhat-operators", "redhat-operator-index"]
+    assert not run(first, RED_HAT, older)["changed"]
+
+
 def test_kept_defaults():
     cluster = a_cluster(hub(), source())
     assert run(cluster, RED_HAT, defaults="kept")["catalogs"][0]["name"] == "redhat-operator-index"
