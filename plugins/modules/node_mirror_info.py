@@ -234,16 +234,16 @@ def main():
 
 def run(cluster, params, protect, clock=wait.SystemClock()):
     """The module's result; raises errors.Error when a node does not match and that is asked to fail."""
-    inputs = cluster_inputs.read(cluster)
-    protect(*dockerconfigjson.secrets(inputs.pull_secret))
+    judge = Judge(cluster, params, protect)
     nodes = _chosen(cluster.list("v1", "Node"), params["nodes"])
-    judge = Judge(cluster, inputs, params)
-    read = {"files": _files_reader, "api": _api_reader}[params["method"]](cluster, inputs.version, params)
+    read = {"files": _files_reader, "api": _api_reader}[params["method"]](cluster, judge.version, params)
     rows = {}
 
     def check():
         if rows:
             _refresh(nodes, rows, cluster.list("v1", "Node"))
+            if judge.renew():
+                rows.clear()
         open_nodes = {name: node for name, node in nodes.items() if not rows.get(name, {}).get("matches")}
         rows.update(judge.rows(open_nodes, read(open_nodes)))
         wrong = [row for row in rows.values() if not row["matches"]]
@@ -410,15 +410,29 @@ def _ca_path(key):
 class Judge:
     """Says of each node whether it matches, and finds out why not."""
 
-    def __init__(self, cluster, inputs, params):
+    def __init__(self, cluster, params, protect):
         self._cluster = cluster
-        self._inputs = inputs
+        self._protect = protect
         self._registry = params["registry"]
         self._expect = params["expect"]
+        self._expected = params["expected"]
         self._images = params["images"]
-        self._refusal = ""
-        self._wanted = None
-        objects = inputs.mirror_sets if params["expected"] is None else params["expected"]
+        self._inputs = None
+        self.renew()
+
+    @property
+    def version(self):
+        """The cluster's."""
+        return self._inputs.version
+
+    def renew(self):
+        """Read what the cluster's objects ask for; returns whether it is something else than before."""
+        former, self._inputs = self._inputs, cluster_inputs.read(self._cluster)
+        if self._inputs == former:
+            return False
+        inputs, self._wanted, self._refusal = self._inputs, None, ""
+        self._protect(*dockerconfigjson.secrets(inputs.pull_secret))
+        objects = inputs.mirror_sets if self._expected is None else self._expected
         try:
             registries = mirror_sets.expected_registries([*objects, *inputs.configs], inputs.version)
             self._wanted = machine_config.Wanted(inputs.pull_secret, tuple(registries))
@@ -427,6 +441,7 @@ class Judge:
         self._as_asked = set()  # the nodes that have what the cluster's objects ask for, whatever else is expected
         # Most nodes have the very same files: each set of them is looked at once.
         self._verdict = functools.lru_cache(maxsize=None)(self._judge)
+        return True
 
     def rows(self, nodes, contents):
         """{name: row of the result} for what a reader returned."""

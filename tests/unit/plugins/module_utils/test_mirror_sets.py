@@ -310,3 +310,38 @@ class TestConflicts:
     def test_what_is_refused_together(self):
         found = mirror_sets.conflicts([rule("*.example.org")], [image(blocked=["registry.example.org"])])
         assert len(found) == 1 and "cannot be passed on to registry.example.org" in found[0]
+
+
+class TestDisplaced:
+    """Where the lists of several objects for one source do not agree, the alphabet decides on the nodes."""
+
+    ASKED = rule(mirrors=["z.example.com/a", "y.example.com/a"])
+
+    def displaced(self, *others, by="digest", version=None):
+        asked = MirrorRule(self.ASKED.source, self.ASKED.mirrors, by=by)
+        registries = mirror_sets.expected_registries([*objects(asked), *others], version)
+        return mirror_sets.displaced([asked], registries)
+
+    def test_another_object_puts_its_mirror_before(self):
+        assert self.displaced(old(mirrors=["b.example.com/a"])) == [
+            "Images of quay.io/a by digest are looked for in b.example.com/a, z.example.com/a, y.example.com/a, in this order, "
+            "since other objects of the cluster name mirrors of the same source; asked was for z.example.com/a, "
+            "y.example.com/a."]
+
+    def test_one_that_is_late_in_the_alphabet_comes_in_between(self):
+        """Only the first of ours is certain to be asked before a mirror of which no list says where it belongs."""
+        assert "in z.example.com/a, zz.example.com/a, y.example.com/a, in" in self.displaced(old(mirrors=["zz.example.com/a"]))[0]
+
+    def test_another_object_turns_the_order(self):
+        assert "y.example.com/a, z.example.com/a, in this order" in self.displaced(
+            old(mirrors=["y.example.com/a", "z.example.com/a"]))[0]
+
+    @pytest.mark.parametrize("others", [
+        [], [old("quay.io/b", mirrors=["b.example.com/b"])],
+        [old(mirrors=["y.example.com/a", "b.example.com/a"])],
+    ])
+    def test_what_comes_behind_or_is_for_something_else_displaces_nothing(self, others):
+        assert self.displaced(*others) == []
+
+    def test_each_kind_of_pull_has_its_own_order(self):
+        assert self.displaced(old(mirrors=["b.example.com/a"]), by="tag") == []

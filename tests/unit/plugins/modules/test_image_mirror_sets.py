@@ -352,6 +352,12 @@ class TestAbsent:
         assert not run(cluster, state="absent", unowned=gone)["changed"]
 
 
+def test_an_order_that_cannot_be_kept_is_told(run):
+    mirrors = {"source": RELEASE["source"], "mirrors": ["z.test/ocp", "y.test/ocp"]}
+    cluster = a_cluster(theirs(IDMS, {"source": RELEASE["source"], "mirrors": ["b.test/ocp"]}))
+    assert "are looked for in b.test/ocp, z.test/ocp, y.test/ocp, in this order" in str(run(cluster, mirrors)["warnings"])
+
+
 class TestNotes:
     """4.20 wants an acknowledgement before the next minor version as soon as digests are mirrored. It is not ours to give."""
 

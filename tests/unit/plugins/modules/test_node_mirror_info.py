@@ -188,6 +188,18 @@ class TestFiles:
         result = run(cluster, clock, wait=60)
         assert [row["name"] for row in result["nodes"]] == ["m0", "w0"] and result["matches"] and clock.time == 10
 
+    def test_what_is_asked_for_changes_meanwhile(self):
+        """Somebody adds a mirror while a CA is awaited: the nodes that matched have to have that, too."""
+        theirs = dict(mirror_set("quay.io/theirs"), metadata={"name": "theirs"})
+        theirs["spec"]["imageDigestMirrors"][0]["mirrors"] = [REGISTRY + "/theirs"]
+        both = dict(RIGHT, **{REGISTRIES_CONF: mirrored(SOURCE, "quay.io/theirs")})
+        cluster, clock = cluster_of(w1=without(PULL_SECRET)), FakeClock()
+        clock.at(7, lambda: cluster.put(theirs))
+        for name in NODES:
+            clock.at(22, lambda name=name: holds(cluster, name, both))
+        result = run(cluster, clock, wait=60)
+        assert result["matches"] and clock.time == 25
+
     def test_an_own_expectation(self):
         assert not run(cluster_of(), expected=[])["matches"]
         assert run(cluster_of(), expected=[mirror_set()])["matches"]
