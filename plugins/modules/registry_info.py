@@ -10,6 +10,8 @@ description:
   - Checks that a mirror registry can be reached, that its TLS certificate is accepted, that the credentials are, and
     that they have the right to push to the repositories that are planned.
   - Says of everything that is not in order what it is and what to do about it.
+  - Room is not asked for here, as no registry tells how much it has. M(disconnected.openshift.mirror_images) compares what an
+    archive needs with what its disk has left, and M(disconnected.openshift.mirror_plan) what it unpacks, before they write.
   - The right to push is proved by beginning an upload and giving it up again, which leaves nothing behind.
 author:
   - The disconnected.openshift maintainers (!UNKNOWN)

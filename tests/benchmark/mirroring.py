@@ -40,7 +40,7 @@ from lab import images
 
 from . import _contenders, _sets
 
-# cpu: seconds; served: seconds of computing of both registries; memory: bytes of the largest process
+# cpu: seconds; served: seconds of computing of both registries; memory: bytes of its own process at most
 # usable: images that are on the mirror under their digest afterwards; sent, received: bytes of blobs; requests: to both
 Run = namedtuple("Run", "wall cpu served memory rc requests received sent mounted usable output")
 
@@ -143,8 +143,10 @@ class Bench:
         with open(work.directory / "output", "w+b") as output:
             process = subprocess.Popen(command, env=work.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                                        start_new_session=True)
-            while stop_at and not ended(process.pid):
-                if logs[1].sent(upstream.sizes) >= stop_at:
+            memory = 0
+            while not ended(process.pid):
+                memory = high_water(process.pid) or memory
+                if stop_at and logs[1].sent(upstream.sizes) >= stop_at:
                     os.killpg(process.pid, signal.SIGKILL)
                     break
                 time.sleep(0.02)
@@ -156,7 +158,7 @@ class Bench:
         requests = sum(len(log.lines()) for log in logs)
         cpu = usage.ru_utime + usage.ru_stime
         served = upstream.registry.computed() + mirror.computed() - served
-        return Run(wall, cpu, served, usage.ru_maxrss * 1024, process.returncode, requests, logs[0].received(),
+        return Run(wall, cpu, served, memory, process.returncode, requests, logs[0].received(),
                    logs[1].sent(upstream.sizes), logs[1].mounted(), None, said)
 
     def usable(self, work, own_names):
@@ -176,6 +178,13 @@ class Bench:
 def ended(pid):
     """Whether a child has ended; it can still be waited for."""
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def high_water(pid):
+    """The most memory in bytes that a process has had; what wait4 tells counts the process that started it, too."""
+    with contextlib.suppress(OSError), open("/proc/%d/status" % pid, encoding="ascii") as file:
+        return next((int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM:")), 0)
+    return 0
 
 
 def behind(items, host, front):
