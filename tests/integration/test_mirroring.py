@@ -414,6 +414,18 @@ def test_basic_credentials_and_wrong_ones(tmp_path):
         assert registries.requests == 3 * 12 + 9 + 1  # one 401 for the whole run
 
 
+def test_credentials_that_are_withdrawn_in_the_middle(here):
+    orders = here.release(10)
+    document = auth(here.target.host)
+    here.target.inject(proxy.status(401, "UNAUTHORIZED", [("WWW-Authenticate", 'Basic realm="r"')]), after=60)
+    verdicts = here.run(orders, auth=document)[0]
+    done = [verdict for verdict in verdicts if verdict.status == "done"]
+    assert 0 < len(done) < 10 and sum(here.clock.paused) < 10
+    assert all("does not accept the credentials (401)" in verdict.reason for verdict in verdicts if verdict not in done)
+    here.target.heal()
+    assert statuses(here.run(orders, auth=document)[0]) == {"present": len(done), "done": 10 - len(done)}
+
+
 def test_the_longest_key_of_the_auth_file_is_taken(tmp_path):
     with world(tmp_path, htpasswd=htpasswd(tmp_path / "htpasswd")) as here:
         orders = here.release(2)
