@@ -8,13 +8,16 @@ export ANSIBLE_COLLECTIONS_PATH := $(COLLECTIONS)
 export PYTHONPATH := $(CURDIR)/tests
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup lab lab-down demo test unit integration benchmark lint sanity build clean
+.PHONY: help setup setup-tests lab lab-down demo test unit integration benchmark lint sanity build clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 setup:  ## Install what the lab and the tests need (Debian packages, a venv, kubernetes.core)
 	@tests/tools/setup.sh $(PYTHON)
+
+setup-tests:  ## Install that, and what only some of the tests need (Chromium)
+	@tests/tools/setup.sh $(PYTHON) tests/packages-of-tests.txt
 
 lab: setup  ## Start the lab and leave it running
 	@$(BIN)/python -m lab up
@@ -25,13 +28,13 @@ lab-down:  ## Stop exactly what `make lab` started
 demo: setup  ## Convert a cluster, prove it, and bring it back, in front of your eyes
 	@tests/tools/demo.sh
 
-test: setup lint sanity  ## Everything: lint, sanity, unit tests, integration stories on the lab
+test: setup-tests lint sanity  ## Everything: lint, sanity, unit tests, integration stories on the lab
 	@$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile tests/unit tests/integration
 
 unit: setup  ## Unit tests only
 	@$(BIN)/python -m pytest -q -rs tests/unit
 
-integration: setup  ## Integration stories on the lab only
+integration: setup-tests  ## Integration stories on the lab only
 	@$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile tests/integration
 
 benchmark: setup  ## What docs/performance.md measures: minutes to an hour, so no part of `make test`

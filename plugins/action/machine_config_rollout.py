@@ -4,7 +4,7 @@
 """Runs the module machine_config_rollout and shows how far the nodes are while it waits for them."""
 from __future__ import annotations
 
-from ansible_collections.disconnected.openshift.plugins.plugin_utils.following import FollowingAction
+from ..plugin_utils.following import FollowingAction
 
 
 class ActionModule(FollowingAction):

@@ -4,7 +4,7 @@
 """Runs the module mirror_images and shows its progress."""
 from __future__ import annotations
 
-from ansible_collections.disconnected.openshift.plugins.plugin_utils.following import FollowingAction
+from ..plugin_utils.following import FollowingAction
 
 
 class ActionModule(FollowingAction):

@@ -133,7 +133,7 @@ _AFTER = {
 
 
 def next_step(playbook, found, failed=False, dry=False):
-    """What to run next, in a sentence.
+    """What to run next, as words that can stand behind "Next:".
 
     playbook -- the name of the playbook that runs, "" when none does
     found -- the stage that the cluster is in
@@ -165,11 +165,9 @@ def _after_failure(playbook, found):
 
 
 def _named(sentence):
-    """The sentence with the playbook's full name at its beginning."""
+    """The sentence with the full name of the playbook that it begins with."""
     word = sentence.split(" ", 1)[0].rstrip(",;:")
-    if word in ("nothing", "take"):
-        return sentence[0].upper() + sentence[1:]
-    return "%s.%s" % (COLLECTION, sentence)
+    return sentence if word in ("nothing", "take") else "%s.%s" % (COLLECTION, sentence)
 
 
 def _fqcn(playbook):

@@ -48,6 +48,11 @@ options:
         description: Its message.
         type: str
         default: ""
+  registries_conf:
+    description:
+      - Also return the C(registries.conf) that each pool names for its nodes, and the one that it had before the conversion.
+    type: bool
+    default: false
   ask:
     description:
       - Whether the cluster is asked at all. With V(false) RV(stage) is V(unknown), for a playbook that needs no cluster.
@@ -138,6 +143,23 @@ mirrors:
   type: list
   elements: str
   sample: ["mirror.example.com:8443"]
+registries_conf:
+  description: The text of C(registries.conf) for each pool; empty without O(registries_conf).
+  returned: always
+  type: dict
+  contains:
+    now:
+      description: What the pool names for its nodes now.
+      type: str
+    original:
+      description: What it had before the conversion, as the snapshot keeps it; empty without one.
+      type: str
+  sample: {}
+time:
+  description: When this was found out, in UTC.
+  returned: always
+  type: str
+  sample: "2026-03-01T10:00:00Z"
 stage:
   description:
     - V(unknown) when the cluster could not be asked.
@@ -171,9 +193,22 @@ paragraph:
   sample: ""
 """
 
+import datetime
+
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import cluster_inputs, conversion, errors, image_ref, mirror_sets, predicates, rollout, snapshot_store
+from ..module_utils import (
+    cluster_inputs,
+    conversion,
+    errors,
+    image_ref,
+    machine_config,
+    mirror_sets,
+    predicates,
+    rollout,
+    snapshot,
+    snapshot_store,
+)
 from ..module_utils.cluster import ARGUMENT_SPEC, Cluster, owned
 
 
@@ -188,6 +223,7 @@ def main():
                 task=dict(type="str", required=True),
                 reason=dict(type="str", default=""),
             )),
+            registries_conf=dict(type="bool", default=False),
             ask=dict(type="bool", default=True),
             fail=dict(type="bool", default=True),
         ),
@@ -202,14 +238,15 @@ def main():
 def run(params, check_mode=False):
     """The module's result."""
     failure = params["failure"]
-    result = {"changed": False, "api": "", "name": "", "version": "", "nodes": 0, "updated": 0, "pools": [], "mirrors": []}
+    result = {"changed": False, "api": "", "name": "", "version": "", "nodes": 0, "updated": 0, "pools": [], "mirrors": [],
+              "registries_conf": {}, "time": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")}
     try:
         if params["registry"] is not None:
             image_ref.check_mirror_registry(params["registry"])
         if params["ask"]:
             cluster = Cluster.connect(params)
             result["api"] = cluster.host
-            result.update(look(cluster, params["registry"] or ""))
+            result.update(look(cluster, params["registry"] or "", params["registries_conf"]))
         else:
             result.update(stage=conversion.UNKNOWN, text=conversion.UNASKED)
     except errors.Error as error:
@@ -223,21 +260,31 @@ def run(params, check_mode=False):
     return result
 
 
-def look(cluster, registry):
+def look(cluster, registry, with_files=False):
     """What of the result the cluster tells."""
     version = cluster.version
     infrastructure = cluster.get(cluster_inputs.CONFIG, "Infrastructure", "cluster") or {}
     name = infrastructure.get("status", {}).get("infrastructureName") or cluster.host.rpartition("//")[2]
     pools, nodes = read_pools(cluster)
-    facts = facts_of(cluster, pools, nodes)
+    recorded, trouble = read_snapshot(cluster)
+    facts = facts_of(cluster, pools, nodes, recorded)
     rows = [dict(standing.result(), paused=bool(pool["spec"].get("paused")), paused_by_us=bool(predicates.paused_by_us(pool)))
             for pool, standing in zip(pools, facts.pools)]
     for row in rows:
         del row["done"]  # by what the pool names, which need not be what is wanted
     subject = conversion.title(name, cluster.host, version, facts.nodes)
     return {"name": name, "version": version, "nodes": facts.nodes, "updated": facts.updated, "pools": rows,
+            "registries_conf": files_of(cluster, pools, recorded or snapshot.Snapshot()) if with_files else {},
             "mirrors": list(facts.mirrors), "stage": conversion.stage(facts),
-            "text": conversion.text(facts, subject, registry)}
+            "text": conversion.text(facts, subject, registry) + trouble}
+
+
+def read_snapshot(cluster):
+    """(the snapshot or None, what is wrong with it as a sentence to add). One that was changed by hand counts as one."""
+    try:
+        return snapshot_store.load(cluster)[1], ""
+    except (errors.InvalidInput, errors.Conflict) as broken:
+        return snapshot.Snapshot(), " " + broken.message
 
 
 def read_pools(cluster):
@@ -247,20 +294,32 @@ def read_pools(cluster):
     return cluster.list(cluster_inputs.MACHINE_CONFIG, "MachineConfigPool"), cluster.list("v1", "Node")
 
 
-def facts_of(cluster, pools, nodes):
-    """The conversion.Facts of a cluster."""
+def files_of(cluster, pools, recorded):
+    """{pool: registries.conf as it is and as it was}."""
+    return {pool["metadata"]["name"]: {"now": registries_conf(cluster, rollout.rendered_name(pool)),
+                                       "original": recorded.pools.get(pool["metadata"]["name"], "")} for pool in pools}
+
+
+def registries_conf(cluster, name):
+    """The text of the file in a rendered MachineConfig; "" when there is none."""
+    config = cluster.get(cluster_inputs.MACHINE_CONFIG, "MachineConfig", name) if name else None
+    content = machine_config.files(config).get(machine_config.REGISTRIES_CONF, b"") if config else b""
+    return content.decode("utf-8", "replace")
+
+
+def facts_of(cluster, pools, nodes, recorded):
+    """The conversion.Facts of a cluster; `recorded` is its snapshot, or None."""
     belonging = rollout.members(pools, nodes)
     objects = cluster_inputs.mirror_sets(cluster)
     ours = [obj for obj in objects if owned(obj)]
-    stored, recorded = snapshot_store.load(cluster)
     return conversion.Facts(
         mirrors=tuple(sorted({mirror.partition("/")[0] for rule in mirror_sets.rules_of(ours) for mirror in rule.mirrors})),
         others=len(objects) - len(ours),
         rehearsed=any(predicates.rehearsed(obj) for obj in ours),
         paused=tuple(pool["metadata"]["name"] for pool in pools if predicates.paused_by_us(pool)),
         pools=tuple(rollout.standing(pool, belonging[pool["metadata"]["name"]], ()) for pool in pools),
-        snapshot=stored is not None,
-        cut=bool(stored and recorded.written),
+        snapshot=recorded is not None,
+        cut=bool(recorded and recorded.written),
     )
 
 

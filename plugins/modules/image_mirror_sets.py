@@ -418,9 +418,17 @@ def read(cluster):
 def difference(plan):
     """What changes, as --diff shows it."""
     return {
-        "before": {_title(obj): obj.get("spec") for obj in plan.former},
-        "after": {_title(obj): obj["spec"] for obj in plan.create + plan.update},
+        "before": {_title(obj): _lines(obj) for obj in plan.former},
+        "after": {_title(obj): _lines(obj) for obj in plan.create + plan.update},
     }
+
+
+def _lines(obj):
+    """A line for each rule of an object."""
+    entries = [entry for found in (obj.get("spec") or {}).values() for entry in found or ()]
+    policies = [entry.get("mirrorSourcePolicy") or mirror_sets.ALLOW for entry in entries]
+    return ["%s -> %s%s" % (entry["source"], ", ".join(entry.get("mirrors") or ()) or "no mirror",
+                            "" if policy == mirror_sets.ALLOW else ", " + policy) for entry, policy in zip(entries, policies)]
 
 
 def main():

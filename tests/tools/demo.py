@@ -16,6 +16,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LAB = pathlib.Path(os.environ.get("LAB_DIR", ROOT / ".lab"))
 BIN = pathlib.Path(sys.executable).parent
+REPORTS = pathlib.Path(".cache/demo")  # beside what the lab takes with it
 COLOUR = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 STARTED = time.monotonic()
 
@@ -45,14 +46,16 @@ def lab(*argv):
     return done.stdout
 
 
-def playbook(name):
+def playbook(name, report=None):
     """Runs a playbook of the collection as its user would; tells what it foresees and what it changes.
 
     The whole output goes to a log, whose end is shown when the playbook fails.
     """
     log = LAB / "log" / (name + ".log")
-    print("   $ ansible-playbook disconnected.openshift.%s -e @.lab/vars.yml" % name)
-    command = [str(BIN / "ansible-playbook"), "disconnected.openshift." + name, "-e", "@%s" % (LAB / "vars.yml")]
+    report = REPORTS / ((report or name) + ".html")
+    print("   $ ansible-playbook disconnected.openshift.%s -e @.lab/vars.yml -e disconnected_report=%s" % (name, report))
+    command = [str(BIN / "ansible-playbook"), "disconnected.openshift." + name, "-e", "@%s" % (LAB / "vars.yml"),
+               "-e", "disconnected_report=%s" % report]
     environment = dict(os.environ, K8S_AUTH_KUBECONFIG=str(LAB / "kubeconfig"), ANSIBLE_NOCOLOR="1",
                        ANSIBLE_STDOUT_CALLBACK="ansible.builtin.default")
     with open(log, "w", encoding="utf-8") as stream, subprocess.Popen(
@@ -134,8 +137,10 @@ def story():
     print("   Each node was updated %s time and drained %s time: an application is pulled by tag, and tag mirrors need a drain." % (
         "/".join(sorted({str(n["updates"]) for n in nodes})), "/".join(sorted({str(n["drains"]) for n in nodes}))))
 
+    print("   What was planned, done and found, on one page: %s" % (REPORTS / "convert.html"))
+
     chapter(4, "Convert again: nothing is left to do")
-    playbook("convert")
+    playbook("convert", report="convert-again")
 
     chapter(5, "The upstream registry is switched off: every node still pulls")
     lab("upstream", "off")

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the lab and the tests need: Debian packages (only missing ones), a venv, kubernetes.core, and a collections
-# tree in which this checkout is disconnected.openshift. Does nothing when nothing is missing. usage: setup.sh PYTHON
+# tree in which this checkout is disconnected.openshift. Does nothing when nothing is missing. Packages of a further list are
+# those that some tests can be skipped without. usage: setup.sh PYTHON [LIST]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${1:-python3}
@@ -11,22 +12,38 @@ requirements=tests/requirements.txt
     exit 1
 }
 
-missing=()
-while read -r package; do
-    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$package")
-done < <(grep -v '^#' tests/packages.txt)
-"$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
-if [ ${#missing[@]} -gt 0 ]; then
-    sudo=
+sudo=
+become() {
     if [ "$(id -u)" != 0 ]; then
         sudo=sudo
-        command -v sudo >/dev/null || { echo "Debian packages are missing (${missing[*]}): run this as root, or install sudo." >&2; exit 1; }
+        command -v sudo >/dev/null || { echo "Debian packages are missing ($*): run this as root, or install sudo." >&2; return 1; }
     fi
-    echo "Installing Debian packages: ${missing[*]}"
     mkdir -p .cache
+}
+
+lacking() {
+    grep -v '^#' "$1" | while read -r package; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || echo "$package"
+    done
+}
+
+mapfile -t missing < <(lacking tests/packages.txt)
+"$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+if [ ${#missing[@]} -gt 0 ]; then
+    become "${missing[@]}"
+    echo "Installing Debian packages: ${missing[*]}"
     # The registry package would start a service of its own on port 5000; the lab starts its registries itself. A service that
     # was already there is left as it is, since packages that are installed are not touched.
     $sudo env DEBIAN_FRONTEND=noninteractive tests/tools/apt-install.sh "${missing[@]}" >.cache/apt.log 2>&1 || { tail -n 20 .cache/apt.log >&2; exit 1; }
+fi
+
+if [ -n "${2:-}" ]; then
+    mapfile -t optional < <(lacking "$2")
+    if [ ${#optional[@]} -gt 0 ]; then
+        become "${optional[@]}" && echo "Installing Debian packages: ${optional[*]}" &&
+            $sudo env DEBIAN_FRONTEND=noninteractive tests/tools/apt-install.sh "${optional[@]}" >.cache/apt-of-tests.log 2>&1 ||
+            echo "${optional[*]} cannot be installed; the tests that need it are skipped." >&2
+    fi
 fi
 
 stamp=$(cat $requirements tests/ansible-package.txt | sha256sum | cut -c1-16)-$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The house's arrows, read from the imports themselves.
 
-modules -> I/O and pure; pure -> pure and the standard library; I/O never imports a decider; only modules import
-AnsibleModule; only `cluster` imports kubernetes or openshift; only `certificates` imports cryptography; only `wait`
+modules -> I/O and pure; pure -> pure and the standard library; I/O never imports a decider; what makes the report -> pure;
+only modules import AnsibleModule; only `cluster` imports kubernetes or openshift; only `certificates` imports cryptography; only `wait`
 sleeps; plugins and the lab know nothing of each other.
 """
 from __future__ import annotations
@@ -18,6 +18,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 UTILS = ROOT / "plugins" / "module_utils"
 MODULES = ROOT / "plugins" / "modules"
+CONTROLLER = ROOT / "plugins" / "plugin_utils"
 LAB = ROOT / "tests" / "lab"
 
 PURE = {
@@ -102,6 +103,13 @@ def test_only_modules_know_ansible_module(path):
 def test_modules_import_only_ansible_and_module_utils(path):
     assert foreign(path) <= {"ansible"}
     assert own(path) <= PURE | IO
+
+
+@pytest.mark.parametrize("path", sorted(CONTROLLER.glob("report*.py")), ids=lambda p: p.stem)
+def test_a_report_is_made_of_plain_data(path):
+    """By functions that know neither Ansible nor anything outside."""
+    assert not foreign(path)
+    assert own(path) <= PURE | {found.stem for found in CONTROLLER.glob("report*.py")}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "plugins").rglob("*.py")), ids=lambda p: p.stem)

@@ -15,7 +15,7 @@ from ansible_collections.disconnected.openshift.plugins.module_utils import (  #
 )
 from ansible_collections.disconnected.openshift.plugins.module_utils.cluster import OWNER, OWNER_LABEL  # noqa: E402
 from ansible_collections.disconnected.openshift.plugins.modules import conversion_info  # noqa: E402
-from ansible_collections.disconnected.openshift.tests.unit import fake_module  # noqa: E402
+from ansible_collections.disconnected.openshift.tests.unit import fake_module, rollouts  # noqa: E402
 from ansible_collections.disconnected.openshift.tests.unit.fake_cluster import CONFIG, FakeCluster  # noqa: E402
 
 MIRROR = "mirror.test:8443"
@@ -43,8 +43,8 @@ def mirrors(name="disconnected-openshift", mine=True, **annotations):
             "spec": {"imageDigestMirrors": [{"source": "quay.io/a", "mirrors": [MIRROR + "/a"]}]}}
 
 
-def a_snapshot(**written):
-    data = snapshot.to_data(snapshot.Snapshot("4.16.30", {"operatorhub.cluster.json": {"spec": {}}}, {}, written))
+def a_snapshot(pools=None, **written):
+    data = snapshot.to_data(snapshot.Snapshot("4.16.30", {"operatorhub.cluster.json": {"spec": {}}}, pools or {}, written))
     return {"apiVersion": "v1", "kind": "Secret", "data": data,
             "metadata": {"name": snapshot.NAME, "namespace": snapshot.NAMESPACE, "labels": LABELS}}
 
@@ -91,6 +91,19 @@ def test_the_stage_follows_from_the_cluster_alone(run, objects, stage):
 
 def test_mirrors_are_named_by_their_registry(run):
     assert run(a_cluster(mirrors()))["mirrors"] == [MIRROR]
+
+
+def test_registries_conf_as_it_is_and_as_it_was(run):
+    cluster = a_cluster(mirrors(), rollouts.config("rendered-worker-1", "now = 1\n"), a_snapshot(pools={"worker": "was = 1\n"}))
+    assert run(cluster)["registries_conf"] == {}
+    assert run(cluster, registries_conf=True)["registries_conf"] == {"worker": {"now": "now = 1\n", "original": "was = 1\n"}}
+
+
+def test_a_snapshot_that_was_changed_by_hand_is_told_and_keeps_nobody_from_looking(run):
+    broken = a_snapshot()
+    del broken["data"]["release.json"]
+    result = run(a_cluster(mirrors(), broken))
+    assert result["stage"] == "configured" and "release.json" in result["text"]
 
 
 def test_a_degraded_node_is_in_the_text(run):

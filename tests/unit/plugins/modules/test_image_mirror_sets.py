@@ -223,6 +223,8 @@ class TestPresent:
         assert (result["changed"], cluster.writes) == (True, [])
         assert list(result["diff"]["before"]) == ["ImageContentSourcePolicy " + NAME]
         assert list(result["diff"]["after"]) == ["ImageDigestMirrorSet " + NAME]
+        [line] = result["diff"]["after"]["ImageDigestMirrorSet " + NAME]
+        assert line == "%s -> %s" % (RELEASE["source"], RELEASE["mirrors"][0])
 
     def test_a_change_in_between_is_read_again(self, run):
         cluster = a_cluster()
