@@ -15,7 +15,7 @@ import binascii
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
-from typing import Dict, Tuple
+from typing import Dict, List, Tuple
 
 from . import errors
 
@@ -53,13 +53,15 @@ TRACKED = (IMAGE, OPERATOR_HUB, CLUSTER_VERSION, SAMPLES, CLUSTER_CATALOG)
 class Snapshot:
     """`objects`: {key: merge patch} as the objects were; `written`: {key: merge patch} of what was written since.
 
-    `pools`: {pool: the text of its nodes' registries.conf}. `release`: the version that the cluster had.
+    `pools`: {pool: the text of its nodes' registries.conf}. `release`: the version that the cluster had. `problems`: what
+    was unwell, as predicates.problems tells it.
     """
 
     release: str = ""
     objects: Dict[str, Dict] = field(default_factory=dict)
     pools: Dict[str, str] = field(default_factory=dict)
     written: Dict[str, Dict] = field(default_factory=dict)
+    problems: List[Dict] = field(default_factory=list)
 
     def with_written(self, key, before, patch):
         """The snapshot that also knows that `patch` takes the place of `before`.
@@ -100,14 +102,15 @@ def tracked_objects(objects):
             and tracked.name in (None, obj["metadata"]["name"])]
 
 
-def take(release, objects, pools):
+def take(release, objects, pools, problems=()):
     """The Snapshot of these documents; `pools` is {pool: text of registries.conf}."""
     return Snapshot(release, {tracked.key(obj["metadata"]["name"]): fields_of(tracked, obj)
-                              for tracked, obj in tracked_objects(objects)}, dict(pools))
+                              for tracked, obj in tracked_objects(objects)}, dict(pools), problems=list(problems))
 
 
 def to_data(snapshot):
-    """The `data` of the Secret, values in base64. Raises InvalidInput where it would be larger than a Secret may be."""
+    """The `data` of the Secret, values in base64. Raises InvalidInput where it would be larger than a Secret may be; problems
+    that there is no room for are left out, and count as new then."""
     files = {_file_of(text): text for text in snapshot.pools.values()}
     documents = {
         "schema": SCHEMA,
@@ -118,7 +121,9 @@ def to_data(snapshot):
     documents.update(snapshot.objects)
     texts = dict({key: json.dumps(document, sort_keys=True) for key, document in documents.items()}, **files)
     size = sum(len(text.encode("utf-8")) for text in texts.values())
-    if size > LARGEST:
+    problems = json.dumps(snapshot.problems, sort_keys=True)
+    texts["problems.json"] = problems if size + len(problems) <= LARGEST else "[]"
+    if size + len(texts["problems.json"]) > LARGEST:
         raise errors.InvalidInput(
             "How the cluster is now takes %d bytes, and Secret %s in %s may hold %d. It is the pools' registries.conf that "
             "are so large: bring the pools to one and the same configuration first." % (size, NAME, NAMESPACE, LARGEST))
@@ -141,7 +146,9 @@ def from_data(data):
         release=release,
         objects=objects,
         pools={pool: _text(data, str(key)) for pool, key in _document(data, "pools.json", dict).items()},
-        written={key: patch for key, patch in written.items() if key in objects})
+        written={key: patch for key, patch in written.items() if key in objects},
+        problems=[entry for entry in _document(data, "problems.json", list) if isinstance(entry, dict)]
+        if "problems.json" in data else [])
 
 
 def _file_of(text):

@@ -26,10 +26,15 @@ attributes:
 options:
   before:
     description:
-      - RV(problems) of an earlier look. Without it every problem is new.
+      - RV(problems) of an earlier look. Without it, and without O(remembered), every problem is new.
       - Pods are compared by what they belong to, since they come back under other names.
     type: list
     elements: dict
+  remembered:
+    description: Whether problems that the snapshot remembers, if there is one (M(disconnected.openshift.cluster_snapshot)),
+      are known as well. It needs the right to get that secret.
+    type: bool
+    default: false
   fail_on_new:
     description: Fail when there are new problems.
     type: bool
@@ -125,7 +130,7 @@ counts:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import cluster_inputs, errors, predicates, wait
+from ..module_utils import cluster_inputs, errors, predicates, snapshot_store, wait
 from ..module_utils.cluster import ARGUMENT_SPEC, Cluster
 
 KINDS = (
@@ -142,6 +147,7 @@ def main():
         argument_spec=dict(
             ARGUMENT_SPEC,
             before=dict(type="list", elements="dict"),
+            remembered=dict(type="bool", default=False),
             fail_on_new=dict(type="bool", default=False),
             wait=dict(type="float", default=0),
             poll_interval=dict(type="float", default=10),
@@ -157,6 +163,8 @@ def main():
 def run(cluster, params, clock=wait.SystemClock()):
     """The module's result once the cluster has settled, or the time for that is over."""
     before = _checked(params["before"] or [])
+    if params["remembered"]:
+        before = before + [entry for entry in _remembered(cluster) if entry not in before]
 
     def check():
         result = look(cluster, before)
@@ -169,6 +177,12 @@ def run(cluster, params, clock=wait.SystemClock()):
     if params["fail_on_new"] and result["new_problems"]:
         raise errors.Degraded(_message(result["new_problems"]), **result)
     return result
+
+
+def _remembered(cluster):
+    """The problems from before the first change, as far as a hand has left them readable."""
+    _stored, recorded = snapshot_store.load(cluster)
+    return [entry for entry in recorded.problems if {"kind", "name", "reason"} <= set(entry)] if recorded else []
 
 
 def look(cluster, before):

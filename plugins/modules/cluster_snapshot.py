@@ -14,6 +14,7 @@ description:
     and the C(registries.conf) that the nodes of each pool have. Take it before the first change.
   - A snapshot that is there is never taken again, so that a second run does not take a converted cluster for the
     original.
+  - It also remembers what was unwell, so that this is not taken for a consequence.
   - Its keys can be used by hand, see the page on the snapshot in the documentation. It holds no credential; the entries
     of the pull secret that were displaced are kept by M(disconnected.openshift.global_pull_secret).
 extends_documentation_fragment:
@@ -37,6 +38,14 @@ options:
     type: str
     choices: [present, compared, absent]
     default: present
+  problems:
+    description:
+      - With O(state=present), what is unwell already, as RV(disconnected.openshift.cluster_health_info#module:problems), to be
+        known later with O(disconnected.openshift.cluster_health_info#module:remembered).
+      - Left out where a secret has no room for it.
+    type: list
+    elements: dict
+    default: []
   fail:
     description: With O(state=compared), fail when a node does not match.
     type: bool
@@ -152,6 +161,7 @@ def main():
         argument_spec=dict(
             ARGUMENT_SPEC,
             state=dict(type="str", choices=["present", "compared", "absent"], default="present"),
+            problems=dict(type="list", elements="dict", default=[]),
             fail=dict(type="bool", default=True),
             workers=dict(type="int", default=16),
             exec_timeout=dict(type="int", default=30),
@@ -169,12 +179,12 @@ def main():
 
 # --- present and absent ------------------------------------------------------------------------------------------
 
-def present(cluster, _params, check_mode):
+def present(cluster, params, check_mode):
     """Take the snapshot if there is none."""
     stored, recorded = snapshot_store.load(cluster)
     if stored:
         return _result(recorded, exists=True)
-    taken, warnings = take(cluster)
+    taken, warnings = take(cluster, params["problems"])
     if not check_mode:
         snapshot_store.create(cluster, taken)
     return dict(_result(taken, exists=False, changed=True), warnings=warnings)
@@ -209,7 +219,7 @@ def _saved_entries(cluster):
                 snapshot.DISPLACED_NAME, snapshot.NAMESPACE, ", ".join(names))]
 
 
-def take(cluster):
+def take(cluster, problems):
     """(Snapshot, [warning]) of the cluster as it is, or as it would be without our mirror sets."""
     objects = []
     for tracked in snapshot.TRACKED:
@@ -219,8 +229,8 @@ def take(cluster):
     files = {pool["metadata"]["name"]: registries_of(cluster, rollout.rendered_name(pool)) for pool in pools}
     ours = ["%s %s" % (obj["kind"], obj["metadata"]["name"]) for obj in cluster_inputs.mirror_sets(cluster) if owned(obj)]
     if not ours:
-        return snapshot.take(cluster.version, objects, files), []
-    return snapshot.take(cluster.version, objects, {}), [
+        return snapshot.take(cluster.version, objects, files, problems), []
+    return snapshot.take(cluster.version, objects, {}, problems), [
         "Mirror sets of this collection are there already (%s), so what the nodes had before cannot be recorded any more. "
         "On the way back they are compared with what the other objects ask for." % ", ".join(sorted(ours))]
 

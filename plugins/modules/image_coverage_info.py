@@ -273,6 +273,12 @@ nodes:
       description: Why they could not be read.
       type: str
       sample: no running machine-config-daemon pod
+summary:
+  description: What keeps the cluster from being ready, in sentences for a human; empty when it is.
+  returned: always
+  type: list
+  elements: str
+  sample: ["1 of 212 image references could not be pulled without the internet."]
 fix:
   description: What would close the gap, for images whose status mirroring mends.
   returned: when O(fix) is true
@@ -381,11 +387,12 @@ def run(cluster, params, protect, connect=None):
         "counts": image_coverage.counts(row["status"] for row in told),
         "nodes": [{"name": name, "reason": error.message} for name, error in sorted(unread.items())],
     }
+    result["summary"] = summary(uncovered, len(told), result["nodes"])
     if params["fix"]:
         rules = mirror_sets.rules_of(inputs.mirror_sets)
         result["fix"] = fix(uncovered, groups, rules, params["registries"][0])
     if params["fail"] and not result["ready"]:
-        raise errors.Error(message(uncovered, len(told), result["nodes"]), **result)
+        raise errors.Error(" ".join(result["summary"]), **result)
     return result
 
 
@@ -477,7 +484,10 @@ def _bundle(cluster):
 
 
 def ask(mirrors, connect, workers):
-    """{reference: its digest, None if there is none, or the errors.Error of asking}, by one HEAD each."""
+    """{reference: its digest, None if there is none, or the errors.Error of asking}, by one HEAD each.
+
+    A registry that cannot be reached is not waited for once more with every other reference.
+    """
     images = {mirror: image_ref.parse(mirror) for mirror in mirrors}
     registries = node_reader.each({image.registry for image in images.values()}, connect, workers)
 
@@ -485,7 +495,11 @@ def ask(mirrors, connect, workers):
         image, registry = images[mirror], registries[images[mirror].registry]
         if isinstance(registry, errors.Error):
             raise registry
-        return registry.digest(image.path, image.digest or image.tag)
+        try:
+            return registry.digest(image.path, image.digest or image.tag)
+        except errors.Unreachable as error:
+            registries[image.registry] = error
+            raise
     return node_reader.each(images, digest, workers)
 
 
@@ -555,8 +569,8 @@ def fix(uncovered, groups, rules, registry):
     return {"images": images, "mirrors": image_coverage.fix(images, conf, rules, registry)}
 
 
-def message(uncovered, total, unread):
-    """What keeps the cluster from being ready; references with the same status are told together."""
+def summary(uncovered, total, unread):
+    """What keeps the cluster from being ready, as sentences; references with the same status are told together."""
     sentences = []
     if uncovered:
         sentences.append("%d of %d image references could not be pulled without the internet."
@@ -570,7 +584,7 @@ def message(uncovered, total, unread):
     if unread:
         sentences.append("The rules of %s could not be read: %s." % (
             _some([row["name"] for row in unread], NODES_NAMED), unread[0]["reason"].rstrip(".")))
-    return " ".join(sentences)
+    return sentences
 
 
 def _some(names, told):

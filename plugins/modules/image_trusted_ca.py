@@ -269,8 +269,11 @@ def plan_absent(image, config_map, entries):
         plan.patch = None
         plan.delete = True
         plan.resource_version = config_map["metadata"]["resourceVersion"]
-        if plan.named:
+        if plan.named == OUR_CONFIG_MAP:
             plan.image = _name(image, None)
+        elif plan.named:
+            plan.warnings.append("The image configuration names config map %s, which did not exist before, and does not any "
+                                 "more." % plan.named)
     return plan
 
 

@@ -54,6 +54,10 @@ def test_check_mode_is_a_plan_and_writes_nothing(lab, play, before):
     writes = lab.writes
     run = play("convert", "--check")
     assert run.rc == 0, run.output
+    assert "Take its way to the internet away" not in run.output
+    told = " ".join(run.result("What this dry run can tell")["msg"])
+    assert "can only be judged once it is converted" in told and "6 of 6 nodes lack their configuration" in told
+    assert "cloud.openshift.com" in told and "ClusterVersion version, OperatorHub cluster" in told
     assert lab.writes == writes
     assert {node: files(lab, node) for node in lab.facts["nodes"]} == before
 

@@ -76,6 +76,7 @@ def test_converted_but_not_cut(lab, before):
     assert run.rc == 0, run.output
     assert "cloud.openshift.com" in auths(lab)
     assert spec(lab, CONFIG, "ClusterVersion", "version") == before["version"]
+    assert run.result("Look for every image in use in the mirror registry")["ready"]
 
 
 def test_the_mirrored_catalog_has_the_name_that_subscriptions_use(lab, before):
@@ -164,6 +165,18 @@ def test_an_image_that_nobody_mirrored_refuses_the_cut(lab):
     assert lab.writes == writes
 
 
+def test_verify_reports_it_and_what_would_close_the_gap(lab):
+    """It is a fault where that is asked for."""
+    known = {"verify_settle": 0, "verify_before": run_health(lab)}
+    run = lab.playbook("disconnected.openshift.verify", variables=known)
+    assert run.rc == 0, run.output
+    told = run.result("Tell what could not be pulled without the internet")["msg"]
+    assert "quay.io/example/stray:1" in told[1] and told[-2].endswith('["quay.io/example/stray:1"]')
+    assert '"source": "quay.io/example/stray"' in told[-1]
+    run = lab.playbook("disconnected.openshift.verify", variables=dict(known, verify_uncovered="refused"))
+    assert run.rc != 0 and "quay.io/example/stray:1" in " ".join(run.failures)
+
+
 def test_unless_it_is_named_as_an_exception(lab):
     stray = {"prefix": "quay.io/example/stray", "reason": "A leftover."}
     known = json.loads(json.dumps([{"prefix": image, "reason": "Not used."} for image in lab.facts["sqlite_catalogs"]]))
@@ -171,6 +184,7 @@ def test_unless_it_is_named_as_an_exception(lab):
                        variables={"disconnected_exceptions": [*known, stray], "disconnect_settle": 0,
                                   "disconnect_before": run_health(lab)})
     assert run.rc == 0, run.output
+    assert "The cluster is ready for the cut: run the same without --check" in run.result("What this dry run can tell")["msg"][0]
     lab.api.resources.get(api_version="v1", kind="Pod").delete(name="stray", namespace="shop")
 
 

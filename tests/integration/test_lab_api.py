@@ -597,6 +597,11 @@ def test_faults_hit_what_they_are_told_to_hit(api):
     api.server.faults.append(Fault(resource="configmaps", drop=True, times=1))
     with pytest.raises(OSError):
         api.call("GET", MAPS)
+    api.server.faults.append(Fault(resource="configmaps", verb="create", drop=True, after=True, skip=1, times=1))
+    assert api.call("POST", MAPS, config_map("passes", {})).code == 201
+    with pytest.raises(OSError):
+        api.call("POST", MAPS, config_map("answer-lost", {}))
+    assert api.call("GET", f"{MAPS}/answer-lost").code == 200
     api.server.faults.append(Fault(resource="configmaps", delay=0.3, times=1))
     start = time.monotonic()
     assert api.call("GET", MAPS).code == 200 and time.monotonic() - start > 0.3

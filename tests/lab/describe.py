@@ -128,6 +128,7 @@ def variables(settings: Settings, upstream: Endpoint, mirror: Endpoint, content:
             "ca_trust_become": False,
             "ca_trust_anchors_dir": str(host / ANCHORS),
             "ca_trust_update_command": update_command(host),
+            "ca_trust_bundle": str(host / "etc/ssl/certs/ca-certificates.crt"),
         },
         sort_keys=False,
     )

@@ -15,7 +15,14 @@ from .control import Rejected
 from .mco import MachineConfigOperator
 from .mco.context import NODES, POOLS
 
-_NUMBERS = {"status": int, "times": int, "delay": float, "drop": lambda text: text == "yes"}
+_VALUES = {
+    "status": int,
+    "times": int,
+    "skip": int,
+    "delay": float,
+    "drop": lambda text: text == "yes",
+    "after": lambda text: text == "yes",
+}
 _LOST = {"status": "Unknown", "reason": "NodeStatusUnknown", "message": "Kubelet stopped posting node status."}
 _FOUND = {"status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status"}
 
@@ -31,7 +38,8 @@ class Faults:
         self._table = {
             "api": (
                 self.api,
-                "[verb= resource= namespace= name= agent=] and status=503, drop=yes or delay=SECONDS; [times=N]",
+                "[verb= resource= namespace= name= agent=] and status=503, drop=yes or delay=SECONDS; [times=N] [skip=N] "
+                "[after=yes: the request is carried out first]",
             ),
             "watches": (self.watches, "[resource=]: the watches that are open now end"),
             "compaction": (self.compaction, "the API forgets its history: watches that start in the past get 410"),
@@ -74,7 +82,7 @@ class Faults:
         return lines + ([] if self._operator.controller.running else ["controller state=off"])
 
     def api(self, **arguments: str) -> None:
-        fault = Fault(**{key: _NUMBERS.get(key, str)(value) for key, value in arguments.items()})
+        fault = Fault(**{key: _VALUES.get(key, str)(value) for key, value in arguments.items()})
         if not (fault.status or fault.drop or fault.delay):
             raise ValueError("it says nothing to do")
         self._server.faults.append(fault)

@@ -121,8 +121,8 @@ def pull_secret(**entries):
             "data": {".dockerconfigjson": base64.b64encode(json.dumps({"auths": auths}).encode()).decode()}}
 
 
-def a_cluster(trusts_others=True, knows_the_mirror=False, index=None):
-    """A connected cluster. Others have a mirror set, a pool that is paused, and, if told so, a CA and a mirror's entry."""
+def a_cluster(trusts_others=True, has_their_cas=True, knows_the_mirror=False):
+    """A connected cluster. Others have a mirror set, a pool that is paused, and, if told so, CAs and a mirror's entry."""
     image = config("Image", "cluster", {"additionalTrustedCA": {"name": "corp-cas"}} if trusts_others else {})
     corp_cas = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "corp-cas", "namespace": "openshift-config"},
                 "data": {"corp.test": THEIRS}}
@@ -132,14 +132,15 @@ def a_cluster(trusts_others=True, knows_the_mirror=False, index=None):
     theirs = config("ImageDigestMirrorSet", "theirs", {"imageDigestMirrors": [
         {"source": "quay.io/theirs", "mirrors": ["theirs.test/theirs"]}]})
     samples = dict(config("Config", "cluster", {"managementState": "Managed"}), apiVersion=SAMPLES[0])
-    return Mortal(*rollouts.objects(), rollouts.pool("parked", count=0, paused=True), *([corp_cas] if trusts_others else []),
+    return Mortal(*rollouts.objects(), rollouts.pool("parked", count=0, paused=True), *([corp_cas] if trusts_others and has_their_cas else []),
                   pull_secret(**({MIRROR: entry("before")} if knows_the_mirror else {})), default_catalog(), image, release,
                   insights, theirs, samples, config("OperatorHub", "cluster", {}),
                   served=(*SERVED, catalog_sources.SOURCE, SAMPLES))
 
 
 CLUSTERS = {"which trusts others' CAs": a_cluster, "which trusts nobody": functools.partial(a_cluster, trusts_others=False),
-            "whose pull secret has the mirror": functools.partial(a_cluster, knows_the_mirror=True)}
+            "whose pull secret has the mirror": functools.partial(a_cluster, knows_the_mirror=True),
+            "which names CAs that are not there": functools.partial(a_cluster, has_their_cas=False)}
 
 
 # --- what the roles do -------------------------------------------------------------------------------------------------

@@ -118,7 +118,13 @@ class Server:
         call = routes.parse(self.store.table, request.method, request.path, request.query)
         seen = self._seen(request, call, agent)
         self.stats.count(seen)
-        await self._misbehave(request, seen)
+        faults = [fault for fault in self.faults if fault.takes(seen)]
+        await self._misbehave(request, [fault for fault in faults if not fault.after])
+        answer = await self._carry_out(request, call)
+        await self._misbehave(request, [fault for fault in faults if fault.after])
+        return answer
+
+    async def _carry_out(self, request: web.Request, call: Call | None) -> web.StreamResponse:
         user = access.authenticate(self.tokens, request.headers.get("Authorization"))
         action = call.action if call else Action(request.method.lower(), path=request.path)
         if not access.allowed(self.store, user, action):
@@ -139,10 +145,8 @@ class Server:
             return Request(request.method.lower(), request.path, agent)
         return Request(call.verb, call.key, agent, call.namespace, call.name, "dryRun" in request.query)
 
-    async def _misbehave(self, request: web.Request, seen: Request) -> None:
-        for fault in self.faults:
-            if not fault.takes(seen):
-                continue
+    async def _misbehave(self, request: web.Request, faults: list[Fault]) -> None:
+        for fault in faults:
             await asyncio.sleep(fault.delay)
             if fault.drop:
                 if request.transport:

@@ -70,7 +70,8 @@ class Stats:
 class Fault:
     """What to do to the requests that fit all of the patterns (as in file names): wait, then drop or refuse.
 
-    `delay` is in seconds; `drop` cuts the connection; `status` is an HTTP code; `times` counts down, None is for ever.
+    `delay` is in seconds; `drop` cuts the connection; `status` is an HTTP code; `after` lets the request be carried out
+    first, so that only its answer is lost; `skip` lets so many pass; `times` counts down, None is for ever.
     """
 
     verb: str = "*"
@@ -81,6 +82,8 @@ class Fault:
     status: int | None = None
     drop: bool = False
     delay: float = 0.0
+    after: bool = False
+    skip: int = 0
     times: int | None = None
     message: str = "the lab was told to fail this request"
 
@@ -97,6 +100,9 @@ class Fault:
         ):
             if not fnmatchcase(text, pattern):
                 return False
+        if self.skip > 0:
+            self.skip -= 1
+            return False
         if self.times is not None:
             self.times -= 1
         return True

@@ -7,7 +7,11 @@ import pytest
 
 pytest.importorskip("openshift")
 
-from ansible_collections.disconnected.openshift.plugins.module_utils import errors  # noqa: E402
+from ansible_collections.disconnected.openshift.plugins.module_utils import (  # noqa: E402
+    errors,
+    snapshot,
+    snapshot_store,
+)
 from ansible_collections.disconnected.openshift.plugins.modules import cluster_health_info  # noqa: E402
 from ansible_collections.disconnected.openshift.tests.unit import fake_module, rollouts  # noqa: E402
 from ansible_collections.disconnected.openshift.tests.unit.fake_clock import FakeClock  # noqa: E402
@@ -36,7 +40,7 @@ def cluster_of(*more):
 
 def run(cluster, clock=None, **given):
     return cluster_health_info.run(
-        cluster, dict({"before": None, "fail_on_new": False, "wait": 0, "poll_interval": 10}, **given),
+        cluster, dict({"before": None, "remembered": False, "fail_on_new": False, "wait": 0, "poll_interval": 10}, **given),
         clock or FakeClock())
 
 
@@ -71,6 +75,20 @@ def test_fail_on_new_names_them():
     with pytest.raises(errors.Degraded, match="1 problems are new: Pod shop/pay-5f6-a: container app: CrashLoop") as caught:
         run(cluster_of(pod("pay-5f6-a", "CrashLoopBackOff", "pay")), before=[], fail_on_new=True)
     assert caught.value.details["new_problems"]
+
+
+def test_what_the_snapshot_remembers_is_known():
+    cluster = cluster_of(pod("pay-5f6-a", "CrashLoopBackOff", "pay"), operator("insights", Degraded="True"))
+    problems = run(cluster)["problems"]
+    snapshot_store.create(cluster, snapshot.take("4.16.30", [], {}, [*problems[1:], {"edited": "by hand"}]))
+    told = [entry["name"] for entry in run(cluster, remembered=True)["new_problems"]]
+    assert told == ["insights"]
+    assert run(cluster, remembered=True, before=problems)["new_problems"] == []
+    assert len(run(cluster)["new_problems"]) == 2
+
+
+def test_without_a_snapshot_every_problem_is_new():
+    assert run(cluster_of(operator("dns", Degraded="True")), remembered=True)["new_problems"]
 
 
 def test_an_old_problem_does_not_fail():

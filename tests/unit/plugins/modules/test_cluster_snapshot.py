@@ -92,6 +92,12 @@ class TestPresent:
         run(cluster)
         assert "cTpx" not in json.dumps(texts(cluster)) + json.dumps(stored(cluster))
 
+    def test_what_was_unwell_before_the_first_change_is_what_is_remembered(self, cluster, run):
+        first = [{"kind": "Node", "namespace": "", "name": "w1", "reason": "not ready"}]
+        run(cluster, problems=first)
+        run(cluster, problems=[dict(first[0], name="w0")])
+        assert json.loads(texts(cluster)["problems.json"]) == first
+
     def test_check_mode_writes_nothing(self, cluster, run):
         assert run(cluster, check_mode=True)["changed"] and cluster.writes == []
 
@@ -192,6 +198,13 @@ class TestFormat:
         cut = snapshot.Snapshot(objects={"k": recorded}).with_written("k", recorded, {"spec": {"channel": None, "upstream": "y"}})
         again = cut.with_written("k", {"spec": {"channel": "c", "upstream": "y"}}, {"spec": {"channel": None, "upstream": "y"}})
         assert again.objects["k"] == {"spec": {"channel": "c", "upstream": "x"}}
+
+    def test_problems_are_remembered_where_there_is_room_for_them(self):
+        problems = [{"kind": "Pod", "namespace": "shop", "name": "cart-1", "reason": "x" * 100}]
+        taken = snapshot.take("4.16.30", [], {"worker": "x"}, problems)
+        assert snapshot.from_data(snapshot.to_data(taken)).problems == problems
+        full = snapshot.take("4.16.30", [], {"worker": "x" * 899_800}, problems * 2)
+        assert snapshot.from_data(snapshot.to_data(full)).problems == []
 
     def test_too_large_for_a_secret(self):
         with pytest.raises(errors.InvalidInput, match="900000"):

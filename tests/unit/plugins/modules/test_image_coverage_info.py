@@ -146,6 +146,13 @@ class TestRun:
             run(cluster, fail=True)
         assert caught.value.details["ready"] is False and len(caught.value.details["uncovered"]) == 8
 
+    def test_a_registry_that_cannot_be_reached_is_not_waited_for_with_every_image(self):
+        registry = Registry({}, errors.Unreachable("mirror:5000 cannot be reached: no answer in time."))
+        cluster = cluster_of(*(workload("Deployment", "a%d" % n, "quay.io/shop/app%d@%s" % (n, SHA)) for n in range(40)))
+        result = run(cluster, registry, workers=2)
+        assert result["counts"]["unverified"] == 41 and len(registry.asked) <= 2
+        assert all("no answer in time" in row["reason"] for row in result["references"])
+
     def test_no_credentials(self):
         refused = errors.Unauthorized("mirror:5000: the registry does not accept requests without credentials (401).")
         cluster = cluster_of(secret={"auths": {"quay.io": {"auth": "cXVheTpjYW5hcnk="}}})

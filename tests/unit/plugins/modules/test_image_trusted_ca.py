@@ -240,6 +240,14 @@ class TestAbsent:
         assert cluster.peek(CONFIG, "Image", "cluster")["spec"]["registrySources"]
         assert not run(cluster, state="absent")["changed"]
 
+    def test_a_name_that_others_gave_stays(self, run):
+        """There was no such config map before."""
+        cluster = FakeCluster(image("gone"))
+        run(cluster)
+        assert "gone" in str(run(cluster, state="absent")["warnings"])
+        assert named(cluster) == "gone" and cluster.peek("v1", "ConfigMap", "gone", "openshift-config") is None
+        assert not run(cluster, state="absent")["changed"]
+
     def test_another_registry_keeps_its_own(self, run):
         cluster = FakeCluster(image())
         run(cluster)
