@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from dataclasses import dataclass
 
 from . import dockerconfigjson, errors
@@ -12,6 +13,10 @@ from . import dockerconfigjson, errors
 CONFIG = "config.openshift.io/v1"
 MACHINE_CONFIG = "machineconfiguration.openshift.io/v1"
 MCO_NAMESPACE = "openshift-machine-config-operator"
+# Annotations: the keys of the pull secret whose entries are ours; the fingerprints, by the config map's key, of the
+# certificates that are.
+OUR_ENTRIES = "disconnected.openshift/registries"
+OUR_CERTIFICATES = "disconnected.openshift/trusted-certificates"
 MIRROR_KINDS = (
     ("operator.openshift.io/v1alpha1", "ImageContentSourcePolicy"),
     (CONFIG, "ImageDigestMirrorSet"),
@@ -26,7 +31,8 @@ class Inputs:
     `pull_secret`: the document of openshift-config/pull-secret. `mirror_sets`: the ICSP, IDMS and ITMS objects.
     `configs`: image.config.openshift.io/cluster and, where that says something of registries, the ClusterVersion.
     `trusted_cas`: {registry "host[:port]": PEM text} of the image config's additionalTrustedCA, whose ConfigMap is named
-    by `trusted_ca_name`; None when that ConfigMap does not exist.
+    by `trusted_ca_name`; None when that ConfigMap does not exist. `our_entries` and `our_cas`: the registries whose
+    credentials and CAs this collection brought.
     """
 
     version: str
@@ -35,6 +41,8 @@ class Inputs:
     configs: tuple
     trusted_ca_name: str
     trusted_cas: dict
+    our_entries: frozenset = frozenset()
+    our_cas: frozenset = frozenset()
 
 
 def read(cluster):
@@ -45,8 +53,10 @@ def read(cluster):
     release = cluster.get(CONFIG, "ClusterVersion", "version") if spec.get("registrySources") else None
     configs = tuple(config for config in (image, release) if config)
     trusted_ca_name = (spec.get("additionalTrustedCA") or {}).get("name", "")
-    return Inputs(cluster.version, _pull_secret(cluster), mirror_sets(cluster), configs, trusted_ca_name,
-                  _trusted_cas(cluster, trusted_ca_name))
+    pull_secret, our_entries = _pull_secret(cluster)
+    trusted_cas, our_cas = _trusted_cas(cluster, trusted_ca_name)
+    return Inputs(cluster.version, pull_secret, mirror_sets(cluster), configs, trusted_ca_name, trusted_cas, our_entries,
+                  our_cas)
 
 
 def mirror_sets(cluster):
@@ -69,17 +79,24 @@ def _pull_secret(cluster):
         text = base64.b64decode(secret["data"][".dockerconfigjson"]).decode("utf-8")
     except (KeyError, TypeError, ValueError):
         raise errors.InvalidInput("Secret openshift-config/pull-secret has no readable .dockerconfigjson.") from None
-    return dockerconfigjson.parse(text)
+    return dockerconfigjson.parse(text), _recorded(secret, OUR_ENTRIES)
 
 
 def _trusted_cas(cluster, name):
-    """{registry: PEM} of the named ConfigMap, None when there is no such one."""
-    if not name:
-        return {}
-    config_map = cluster.get("v1", "ConfigMap", name, "openshift-config")
+    """({registry: PEM} of the named ConfigMap, None when there is no such one; the registries that are ours)."""
+    config_map = cluster.get("v1", "ConfigMap", name, "openshift-config") if name else {"metadata": {}}
     if config_map is None:
-        return None
-    return {registry_of_key(key): text for key, text in (config_map.get("data") or {}).items()}
+        return None, frozenset()
+    cas = {registry_of_key(key): text for key, text in (config_map.get("data") or {}).items()}
+    return cas, frozenset(map(registry_of_key, _recorded(config_map, OUR_CERTIFICATES)))
+
+
+def _recorded(obj, annotation):
+    """The names in a record of ours, none where it was edited by hand."""
+    try:
+        return frozenset(json.loads((obj["metadata"].get("annotations") or {}).get(annotation, "[]")))
+    except (ValueError, TypeError):
+        return frozenset()
 
 
 def registry_of_key(key):

@@ -146,9 +146,13 @@ def use_of(registry, contents):
     for entry in configured:
         found += [(machine_config.REGISTRIES_CONF, "%s as a mirror of %s" % (mirror.location, entry.prefix))
                   for mirror in entry.mirrors if _host(mirror.location) == registry]
-    found += [(machine_config.PULL_SECRET, "credentials of " + key) for key in auths if _host(key) == registry]
-    found += [(CERTS_D, "the CA of " + registry)] if registry in trusted_cas(contents) else []
-    return tuple(found)
+    return tuple(found) + trust_in(registry, auths, trusted_cas(contents))
+
+
+def trust_in(registry, auths, cas):
+    """The (path, what) pairs that use_of says of a registry's credentials, by their keys, and of its CA."""
+    found = [(machine_config.PULL_SECRET, "credentials of " + key) for key in auths if _host(key) == registry]
+    return tuple(found + ([(CERTS_D, "the CA of " + registry)] if registry in cas else []))
 
 
 def _host(location):

@@ -150,14 +150,14 @@ from typing import Dict, FrozenSet, List
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import dockerconfigjson, errors, secrets
+from ..module_utils import cluster_inputs, dockerconfigjson, errors, secrets
 from ..module_utils.snapshot import DISPLACED_NAME, NAMESPACE
 from ..module_utils.cluster import ARGUMENT_SPEC, OWNER, OWNER_LABEL, Cluster, optimistic, owned
 
 NAME = "pull-secret"
 TYPE = "kubernetes.io/dockerconfigjson"
 KEY = ".dockerconfigjson"
-OURS = "disconnected.openshift/registries"
+OURS = cluster_inputs.OUR_ENTRIES
 REMOVED = object()  # in the place of an entry: there shall be none
 
 

@@ -147,12 +147,12 @@ from typing import Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import certificates, errors, image_ref, secrets
+from ..module_utils import certificates, cluster_inputs, errors, image_ref, secrets
 from ..module_utils.cluster import ARGUMENT_SPEC, OWNER, OWNER_LABEL, Cluster, optimistic, owned
 
 NAMESPACE = "openshift-config"
 OUR_CONFIG_MAP = "disconnected-openshift-trusted-ca"
-RECORD = "disconnected.openshift/trusted-certificates"
+RECORD = cluster_inputs.OUR_CERTIFICATES
 UPDATE_SERVICE = "updateservice-registry"
 CONFIG = "config.openshift.io/v1"
 

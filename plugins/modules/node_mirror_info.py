@@ -54,7 +54,8 @@ options:
   expect:
     description:
       - With O(registry), V(used) also asks that each node has a mirror there.
-      - V(clean) asks that neither a mirror, nor a credential, nor a CA of it is left on any node.
+      - V(clean) asks that neither a mirror, nor a credential, nor a CA of it is left on any node. A credential or a CA
+        that this collection did not bring, and the cluster's own objects still ask for, does not count.
       - V(reachable) asks each node itself whether it reaches O(registry) and trusts its certificate, by O(ca) where that
         is given, and compares nothing. It is the question to ask before anything depends on the registry.
     type: str
@@ -438,6 +439,9 @@ class Judge:
             self._wanted = machine_config.Wanted(inputs.pull_secret, tuple(registries))
         except (errors.InvalidInput, errors.Conflict) as refusal:
             self._refusal = refusal.message + " The machine-config operator takes over no change of any mirror for it."
+        self._others = node_files.trust_in(
+            self._registry, inputs.pull_secret["auths"].keys() - inputs.our_entries,
+            (inputs.trusted_cas or {}).keys() - inputs.our_cas) if self._registry else ()
         self._as_asked = set()  # the nodes that have what the cluster's objects ask for, whatever else is expected
         # Most nodes have the very same files: each set of them is looked at once.
         self._verdict = functools.lru_cache(maxsize=None)(self._judge)
@@ -471,7 +475,7 @@ class Judge:
         if self._registry:
             used = node_files.use_of(self._registry, contents)
             if self._expect == "clean":
-                unexpected += [pair for pair in used if pair not in unexpected]
+                unexpected += [pair for pair in used if pair not in unexpected and pair not in self._others]
             elif not any(path == machine_config.REGISTRIES_CONF for path, _what in used):
                 missing.append((machine_config.REGISTRIES_CONF, "any mirror at " + self._registry))
         return (tuple("%s: %s" % pair for pair in missing), tuple("%s: %s" % pair for pair in unexpected), as_asked,

@@ -258,13 +258,19 @@ def test_reconnect_puts_everything_back_in_one_rollout(lab, before):
         name: count + 1 for name, count in updates.items()}
 
 
-def test_a_cluster_that_was_converted_by_hand(lab, before):
+def test_a_cluster_that_was_converted_by_hand_and_knew_the_registry_before(lab, before):
     by_hand = {
         "apiVersion": "operator.openshift.io/v1alpha1", "kind": "ImageContentSourcePolicy", "metadata": {"name": "by-hand"},
         "spec": {"repositoryDigestMirrors": [{"source": "quay.io/by-hand", "mirrors": ["mirror.example.com/by-hand"]}]}}
     lab.create(by_hand)
+    known = dict(before["auths"], **{
+        lab.facts["mirror"]["registry"]: {"auth": base64.b64encode(b"known:before").decode()}})
+    text = json.dumps({"auths": known}).encode()
+    lab.api.resources.get(api_version="v1", kind="Secret").patch(
+        name="pull-secret", namespace="openshift-config", content_type="application/merge-patch+json",
+        body={"data": {".dockerconfigjson": base64.b64encode(text).decode()}})
     run, _result = lab.module("machine_config_rollout", {"state": "waited"})
     assert run.rc == 0, run.output
     run = lab.playbook("disconnected.openshift.reconnect", variables={"disconnected_mirror_set_names": ["by-hand"]})
     assert run.rc == 0, run.output
-    assert connected(lab) == before
+    assert connected(lab) == dict(before, auths=known)

@@ -53,8 +53,9 @@ def holds(cluster, name, files):
         files if isinstance(files, (ExecResult, errors.Error)) else printed(files))
 
 
-def cluster_of(*more, version="4.16.30", served=SERVED, **files):
-    """A cluster that is configured for the mirror, with everything rolled out; files=... by node."""
+def cluster_of(*more, version="4.16.30", served=SERVED, brought=True, **files):
+    """A cluster that is configured for the mirror, with everything rolled out; files=... by node. Unless it was `brought` by
+    this collection, the registry was known to the cluster before."""
     secret = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson",
               "metadata": {"name": "pull-secret", "namespace": "openshift-config"},
               "data": {".dockerconfigjson": base64.b64encode(json.dumps(json.loads(SECRET), indent=1).encode()).decode()}}
@@ -62,6 +63,9 @@ def cluster_of(*more, version="4.16.30", served=SERVED, **files):
              "spec": {"additionalTrustedCA": {"name": "registry-cas"}}}
     cas = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "registry-cas", "namespace": "openshift-config"},
            "data": {"mirror..5000": PEM}}
+    if brought:
+        secret["metadata"]["annotations"] = {"disconnected.openshift/registries": '["mirror:5000"]'}
+        cas["metadata"]["annotations"] = {"disconnected.openshift/trusted-certificates": '{"mirror..5000": ["ab"]}'}
     rendered = [rollouts.config("rendered-%s-1" % role, mirrored(SOURCE), SECRET) for role in ("master", "worker")]
     cluster = FakeCluster(*rollouts.objects(), secret, image, cas, mirror_set(), *rendered,
                           *(daemon(name) for name in NODES), *more, version=version, served=served)
@@ -284,6 +288,11 @@ class TestRegistry:
             REGISTRIES_CONF + ": mirror:5000/openshift-release-dev/ocp-release as a mirror of " + SOURCE,
             PULL_SECRET + ": credentials of mirror:5000", node_files.CERTS_D + ": the CA of mirror:5000"]
         assert only(result, "w0")["reason"] == "the cluster's own objects still name mirror:5000"
+
+    def test_clean_of_what_was_not_there_before(self):
+        result = run(cluster_of(brought=False), registry=REGISTRY, expect="clean")
+        assert only(result, "w0")["unexpected"] == [
+            REGISTRIES_CONF + ": mirror:5000/openshift-release-dev/ocp-release as a mirror of " + SOURCE]
 
     def test_a_ca_that_lingers(self):
         other = dict(RIGHT, **{node_files.CERTS_D + "/other:5000/ca.crt": PEM})
