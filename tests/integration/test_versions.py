@@ -72,13 +72,16 @@ def test_there_and_back(make_lab, version, kind, form):
     given = rules(lab)["mirror_plan_result"]
     image = lab.facts["mirror"]["registry"] + "/olm/acme-index:v1"
     given.update(catalog_sources=[{"name": "acme-index", "image": image}], signature_config_maps=[SIGNED])
-    run = configure(lab, mirror_plan_result=given, cluster_config_catalogs_timeout=0)
+    run = configure(lab, mirror_plan_result=given, cluster_config_catalogs_timeout=0, cluster_config_update_service=True)
     foretold = run.result("What every pool will do")
     assert foretold["rollouts"] == 1
     assert names(lab, kind) == [NAME]
     assert "acme-index" in names(lab, SOURCE) and SIGNED["metadata"]["name"] in names(lab, CONFIG_MAP)
     assert ("acme-index" in names(lab, CATALOG)) == (version == "4.21")
     assert moves(lab) == {(1, 0, 0)}
+    key = lab.facts["mirror"]["registry"].replace(":", "..")
+    trusted = config_map(lab, "openshift-config", "disconnected-openshift-trusted-ca")
+    assert set(trusted) == {key, "updateservice-registry"} and len(set(trusted.values())) == 1
     assert all(form in text for text in registries_conf(lab).values())
     assert (SIGSTORE in foretold["pools"][0]["files"]) is (version == "4.21")
     if version == "4.21":
@@ -86,7 +89,7 @@ def test_there_and_back(make_lab, version, kind, form):
     back = lab.playbook("disconnected.openshift.reconnect")
     assert back.rc == 0, back.output
     assert registries_conf(lab) == before
-    assert not {"acme-index", SIGNED["metadata"]["name"]} & {*names(lab, SOURCE), *names(lab, CATALOG), *names(lab, CONFIG_MAP)}
+    assert not {"acme-index", SIGNED["metadata"]["name"], "disconnected-openshift-trusted-ca"} & {*names(lab, SOURCE), *names(lab, CATALOG), *names(lab, CONFIG_MAP)}
 
 
 def test_what_the_next_update_will_ask_is_told_and_left_to_the_administrator(make_lab):
