@@ -43,8 +43,9 @@ except ImportError:
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
-# A host that never answered is more likely misspelt than restarting: say so soon. One that did answer may be
-# a control plane in the middle of a roll-out.
+# A host that never answered is more likely misspelt than restarting: say so soon. One that did answer, or is there and
+# refuses the connection, may be a control plane in the middle of a roll-out: each task of a play is a process of its own,
+# to which that is the first contact.
 FIRST_CONTACT_SECONDS = 5
 PATIENCE_SECONDS = 60
 PAGE = 500
@@ -154,6 +155,7 @@ class Cluster:
         self._clock = clock
         self._client = DynamicClient(api_client, discoverer=_Discoverer)
         self._answered = False
+        self._is_there = False
         self._version = None
         self._tls = None
 
@@ -272,7 +274,8 @@ class Cluster:
     # Requests.
 
     def _patience(self):
-        return self._given_patience or (PATIENCE_SECONDS if self._answered else FIRST_CONTACT_SECONDS)
+        return self._given_patience or (
+            PATIENCE_SECONDS if self._answered or self._is_there else FIRST_CONTACT_SECONDS)
 
     def _find(self, api_version, kind):
         group, _slash, version = api_version.rpartition("/")
@@ -344,6 +347,7 @@ class Cluster:
         except (ApiException, urllib3.exceptions.HTTPError, websocket.WebSocketException, OSError) as failure:
             status, headers, body = _answer(failure)
             if not status:
+                self._is_there = any(isinstance(error, ConnectionError) for error in _chain(failure))
                 raise _breakdown(self.host, request, failure) from None
             self._answered = True
             raise _refusal(self.host, request, status, headers, body) from None
