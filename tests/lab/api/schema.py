@@ -195,7 +195,6 @@ _UNCHECKED = (
 )
 
 
-
 def _ref(obj: dict) -> str:
     """The image of a ClusterCatalog; where it has none, one that breaks no rule: what is missing is said elsewhere."""
     return _within(obj, "spec", "source", "image").get("ref", "a.test/b:c")
