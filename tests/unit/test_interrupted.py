@@ -18,7 +18,7 @@ import pytest
 
 pytest.importorskip("openshift")
 
-from ansible_collections.disconnected.openshift.plugins.module_utils import errors  # noqa: E402
+from ansible_collections.disconnected.openshift.plugins.module_utils import errors, release_payload  # noqa: E402
 from ansible_collections.disconnected.openshift.plugins.modules import (  # noqa: E402
     catalog_sources,
     cluster_connectivity,
@@ -27,6 +27,7 @@ from ansible_collections.disconnected.openshift.plugins.modules import (  # noqa
     image_mirror_sets,
     image_trusted_ca,
     machine_config_rollout,
+    release_signatures,
 )
 from ansible_collections.disconnected.openshift.tests.unit import fake_module, rollouts  # noqa: E402
 from ansible_collections.disconnected.openshift.tests.unit.fake_clock import FakeClock  # noqa: E402
@@ -44,6 +45,7 @@ RULES = [{"source": "quay.io/release", "mirrors": [MIRROR + "/release"]},
          {"source": "quay.io/apps", "mirrors": [MIRROR + "/apps"], "by": "tag"}]
 CREDENTIALS = {"registry": MIRROR, "username": "cluster", "password": "for-the-nodes"}
 CLOUD = ["cloud.openshift.com"]
+SIGNATURES = [release_payload.signature_config_map("sha256:" + digit * 64, [b"signed"]) for digit in "12"]
 
 
 class Ended(BaseException):
@@ -132,10 +134,13 @@ def a_cluster(trusts_others=True, has_their_cas=True, knows_the_mirror=False):
     theirs = config("ImageDigestMirrorSet", "theirs", {"imageDigestMirrors": [
         {"source": "quay.io/theirs", "mirrors": ["theirs.test/theirs"]}]})
     samples = dict(config("Config", "cluster", {"managementState": "Managed"}), apiVersion=SAMPLES[0])
+    default = dict(config("ClusterCatalog", "openshift-redhat-operators", {
+        "availabilityMode": "Available", "source": {"type": "Image", "image": {"ref": INDEX}}}),
+        apiVersion=catalog_sources.CATALOG[0])
     return Mortal(*rollouts.objects(), rollouts.pool("parked", count=0, paused=True), *([corp_cas] if trusts_others and has_their_cas else []),
                   pull_secret(**({MIRROR: entry("before")} if knows_the_mirror else {})), default_catalog(), image, release,
-                  insights, theirs, samples, config("OperatorHub", "cluster", {}),
-                  served=(*SERVED, catalog_sources.SOURCE, SAMPLES))
+                  insights, theirs, samples, config("OperatorHub", "cluster", {}), default,
+                  served=(*SERVED, catalog_sources.SOURCE, catalog_sources.CATALOG, SAMPLES))
 
 
 CLUSTERS = {"which trusts others' CAs": a_cluster, "which trusts nobody": functools.partial(a_cluster, trusts_others=False),
@@ -182,6 +187,7 @@ def convert(run, cluster):
     run(global_pull_secret, cluster, registries=[CREDENTIALS], without=CLOUD)
     rollout(cluster, "resumed")
     catalogs(cluster)
+    release_signatures.run(cluster, {"state": "present", "config_maps": SIGNATURES}, False)
     connectivity(cluster, "disconnected")
 
 
@@ -193,6 +199,7 @@ def reconnect(run, cluster):
     run(global_pull_secret, cluster, registries=[{"registry": MIRROR}], without=CLOUD, state="absent")
     rollout(cluster, "resumed")
     run(image_trusted_ca, cluster, registry=MIRROR, state="absent")
+    release_signatures.run(cluster, {"state": "absent", "config_maps": []}, False)
     run(cluster_snapshot, cluster, state="absent")
 
 
