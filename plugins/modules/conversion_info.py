@@ -211,6 +211,8 @@ from ..module_utils import (
 )
 from ..module_utils.cluster import ARGUMENT_SPEC, Cluster, owned
 
+PATIENCE_AFTER_FAILURE = 10  # seconds for a cluster that does not answer: that may be what failed, after long enough
+
 
 def main():
     module = AnsibleModule(
@@ -244,7 +246,7 @@ def run(params, check_mode=False):
         if params["registry"] is not None:
             image_ref.check_mirror_registry(params["registry"])
         if params["ask"]:
-            cluster = Cluster.connect(params)
+            cluster = Cluster.connect(params, patience=PATIENCE_AFTER_FAILURE if failure else None)
             result["api"] = cluster.host
             result.update(look(cluster, params["registry"] or "", params["registries_conf"]))
         else:

@@ -21,7 +21,9 @@ STYLE = """
 body { margin: 0; background: var(--ground); color: var(--ink); font: 15px/1.5 system-ui, "Segoe UI", "Liberation Sans", sans-serif; }
 main, footer { max-width: 68rem; margin: 0 auto; padding: 1.5rem; }
 footer { color: var(--soft); font-size: .85rem; padding-top: 0; }
-header, main > section { background: var(--card); border: 1px solid var(--rule); border-radius: 8px; padding: 1.2rem 1.5rem; margin-bottom: 1.2rem; }
+header, main > section {
+  background: var(--card); border: 1px solid var(--rule); border-radius: 8px; padding: 1.2rem 1.5rem; margin-bottom: 1.2rem;
+}
 h1 { font-size: 1.5rem; margin: 0 0 .4rem; }
 h2 { font-size: 1.25rem; margin: 0 0 .4rem; overflow-wrap: anywhere; }
 h3 { font-size: 1.05rem; margin: 1.4rem 0 .4rem; padding-top: .9rem; border-top: 1px solid var(--rule); }
@@ -34,7 +36,10 @@ dl { display: flex; flex-wrap: wrap; gap: .3rem 2rem; margin: .6rem 0; }
 dl > div { max-width: 100%; }
 dt { color: var(--soft); font-size: .8rem; }
 dd { margin: 0; overflow-wrap: anywhere; }
-.chip { display: inline-block; padding: .05rem .6rem; border-radius: 1rem; border: 1px solid currentColor; font-size: .85rem; font-weight: 600; white-space: nowrap; }
+.chip {
+  display: inline-block; padding: .05rem .6rem; border-radius: 1rem; border: 1px solid currentColor;
+  font-size: .85rem; font-weight: 600; white-space: nowrap;
+}
 .chip.good { color: var(--good); background: var(--good-ground); }
 .chip.bad { color: var(--bad); background: var(--bad-ground); }
 .chip.open { color: var(--open); background: var(--open-ground); border-style: dashed; }
@@ -73,7 +78,10 @@ svg .line { fill: none; stroke: var(--good); stroke-width: 2.5; }
 svg .open + .mark { fill: var(--ink); }
 details { margin: .5rem 0; }
 summary { cursor: pointer; color: var(--soft); }
-pre { font: 12px/1.4 ui-monospace, "Liberation Mono", monospace; background: var(--ground); border: 1px solid var(--rule); border-radius: 4px; padding: .6rem; margin: .3rem 0; overflow-x: auto; max-height: 30rem; }
+pre {
+  font: 12px/1.4 ui-monospace, "Liberation Mono", monospace; background: var(--ground); border: 1px solid var(--rule);
+  border-radius: 4px; padding: .6rem; margin: .3rem 0; overflow-x: auto; max-height: 30rem;
+}
 .both { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; }
 .both > * { min-width: 0; }
 @media (max-width: 50rem) { .both { grid-template-columns: 1fr; } main { padding: .6rem; } }

@@ -139,7 +139,7 @@ class TestRegistriesConf:
     def test_a_file_that_cannot_be_read_is_shown_all_the_same(self):
         given = {"conversion_after": results.state(after="[[")}
         [entry] = document({"localhost": given})["clusters"][0]["registries_conf"]
-        assert entry["after"] == "[["  and entry["added"] == []
+        assert entry["after"] == "[[" and entry["added"] == []
 
 
 def test_nothing_gets_in_that_is_not_named():
