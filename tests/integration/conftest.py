@@ -18,6 +18,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(sys.executable).parent
+COLLECTIONS = os.environ.get("ANSIBLE_COLLECTIONS_PATH", str(ROOT / ".collections"))
 
 
 @dataclasses.dataclass
@@ -87,7 +88,7 @@ class Lab:
     def environment(self, env=None):
         """The environment in which a playbook meets this lab, as its administrator unless told otherwise."""
         return self.env | dict(
-            ANSIBLE_COLLECTIONS_PATH=str(ROOT / ".collections"),
+            ANSIBLE_COLLECTIONS_PATH=COLLECTIONS,
             ANSIBLE_CALLBACK_PLUGINS=str(ROOT / "tests/integration/callback"),
             ANSIBLE_CALLBACKS_ENABLED="record",
             RECORD_FILE=str(self.directory / "record.jsonl"),
@@ -104,13 +105,17 @@ class Lab:
 
     def playbook(self, playbook, *arguments, env=None, timeout=300, **given):
         """Runs a playbook to its end. One that takes longer than `timeout` seconds fails the test, with what it printed."""
+        return self.run(self.argv(playbook, *arguments, **given), env, timeout=timeout)
+
+    def run(self, argv, env=None, directory=None, timeout=300):
+        """Runs ansible-playbook, in the home unless told otherwise."""
         record = self.directory / "record.jsonl"
         record.unlink(missing_ok=True)
         try:
-            done = subprocess.run(self.argv(playbook, *arguments, **given), env=self.environment(env), cwd=self.home,
-                                  text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False)
+            done = subprocess.run(argv, env=self.environment(env), cwd=directory or self.home, text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False)
         except subprocess.TimeoutExpired as late:
-            pytest.fail("%s is not done after %d seconds:\n%s" % (playbook, timeout, (late.output or b"").decode()))
+            pytest.fail("%s is not done after %d seconds:\n%s" % (argv[1], timeout, (late.output or b"").decode()))
         tasks = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
         return Run(done.returncode, done.stdout, tasks)
 

@@ -79,7 +79,7 @@ def narrate(lines):
     """What is worth telling of ansible-playbook's output: the forecast, tasks that changed something, the recap."""
     task, count, forecast = "", 0, False
     for line in lines:
-        if line.startswith(("TASK [", "RUNNING HANDLER [")):
+        if line.startswith("TASK ["):
             task = re.sub(r"^.*?\[(disconnected\.openshift\.)?(.*)\] \**$", r"\2", line.strip())
             count += 1
         elif line.startswith("changed: ["):
