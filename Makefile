@@ -8,10 +8,10 @@ export ANSIBLE_COLLECTIONS_PATH := $(COLLECTIONS)
 export PYTHONPATH := $(CURDIR)/tests
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup setup-tests lab lab-down demo test unit integration benchmark lint sanity build clean
+.PHONY: help setup setup-tests lab lab-down demo test unit integration benchmark lint sanity build release-check test-matrix clean
 
 help:  ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 setup:  ## Install what the lab and the tests need (Debian packages, a venv, kubernetes.core)
 	@tests/tools/setup.sh $(PYTHON)
@@ -49,6 +49,12 @@ sanity: setup  ## ansible-test sanity
 
 build:  ## Build the collection's tarball
 	@$(BIN)/ansible-galaxy collection build --force
+
+release-check: setup  ## What a maintainer checks before a release: changelog, documentation, galaxy-importer
+	@tests/tools/release-check.sh
+
+test-matrix: setup  ## Every Python at hand with every ansible-core from 2.16 on: an hour, so no part of `make test`
+	@$(BIN)/python tests/release/matrix.py $(MATRIX)
 
 clean: lab-down  ## Remove what setup installed in this directory
 	rm -rf $(VENV) .cache .collections

@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: ca_certificate_info
 short_description: Read and check a CA certificate before anything is made to trust it
+version_added: 0.1.0
 description:
   - Reads a file of one or several PEM certificates, or one DER certificate, on the host where it runs.
   - Fails, saying which certificate and why, when the file holds no certificate or a damaged one, a private

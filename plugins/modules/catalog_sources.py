@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: catalog_sources
 short_description: Serve mirrored Operator catalogs in a cluster
+version_added: 0.1.0
 description:
   - Creates a C(CatalogSource) for each mirrored index image and, where the cluster serves them, a C(ClusterCatalog), and
     waits until they are served.

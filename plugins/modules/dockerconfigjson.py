@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: dockerconfigjson
 short_description: Merge, remove or validate registry credentials in a pull secret file
+version_added: 0.1.0
 description:
   - 'Manages the entries of a file of registry credentials, in the form of the pull secret of OpenShift, C(oc) and
     CRI-O, C({"auths": {"<registry>": {"auth": "<base64>"}}}), on the host where it runs. No cluster is needed.'

@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: global_pull_secret
 short_description: Merge registries' credentials into a cluster's global pull secret
+version_added: 0.1.0
 description:
   - Adds, replaces or removes entries of the secret C(pull-secret) in C(openshift-config), which every node
     gets as C(/var/lib/kubelet/config.json). Every other entry, and every other key of the document, stays as

@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: image_coverage_info
 short_description: Find every image that could no longer be pulled if a cluster lost the internet
+version_added: 0.1.0
 author:
   - The disconnected.openshift maintainers (!UNKNOWN)
 description:

@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: image_mirror_sets
 short_description: Tell a cluster which mirrors to pull its images from
+version_added: 0.1.0
 description:
   - Writes the objects that make every node look for images in mirrors first. They are an
     C(ImageDigestMirrorSet) and an C(ImageTagMirrorSet), or an C(ImageContentSourcePolicy) on releases that do

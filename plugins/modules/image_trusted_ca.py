@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: image_trusted_ca
 short_description: Make a cluster trust the CA of a registry
+version_added: 0.1.0
 description:
   - Adds the CA's certificates to the config map that C(additionalTrustedCA) of the cluster's image
     configuration names, under the key that stands for the registry (C(host..port) for C(host:port)). It never

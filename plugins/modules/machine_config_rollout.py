@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: machine_config_rollout
 short_description: Foresee, hold together and await the rollout of a cluster's image configuration to its nodes
+version_added: 0.1.0
 author:
   - The disconnected.openshift maintainers (!UNKNOWN)
 description:

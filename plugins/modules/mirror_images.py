@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: mirror_images
 short_description: Copy the images of a plan to the mirror registry, and say of each what became of it
+version_added: 0.1.0
 description:
   - Asks the mirror registry for every target by one request. What is there with the right digest is not touched; when
     everything is, nothing else happens.

@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: mirror_manifests_info
 short_description: Read what another tool wrote about its mirror
+version_added: 0.1.0
 description:
   - Reads the manifests that C(oc-mirror) left in C(working-dir/cluster-resources), or C(oc adm catalog mirror) in its
     C(manifests-) directory, and returns what they say in the words of M(disconnected.openshift.mirror_plan). A mirror that

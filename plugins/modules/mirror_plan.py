@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: mirror_plan
 short_description: List every image that a disconnected cluster needs, and where it goes
+version_added: 0.1.0
 description:
   - Reads release images and Operator catalogs in their registries and lists each image that they refer to as data,
     with its source by digest, and its repository and tag on the mirror registry. Nothing is copied.

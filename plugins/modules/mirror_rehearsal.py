@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: mirror_rehearsal
 short_description: Let a cluster's nodes pull from the mirrors alone for a while, as if the internet were gone
+version_added: 0.1.0
 author:
   - The disconnected.openshift maintainers (!UNKNOWN)
 description:

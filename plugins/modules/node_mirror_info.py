@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: node_mirror_info
 short_description: Prove on every node that its image configuration is what the cluster's objects ask for
+version_added: 0.1.0
 author:
   - The disconnected.openshift maintainers (!UNKNOWN)
 description:

@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: pull_source_info
 short_description: Tell from where the nodes have really pulled their images
+version_added: 0.1.0
 author:
   - The disconnected.openshift maintainers (!UNKNOWN)
 description:

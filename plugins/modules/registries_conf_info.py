@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: registries_conf_info
 short_description: Say what a registries.conf does to image pulls
+version_added: 0.1.0
 description:
   - Reads C(/etc/containers/registries.conf), as a node of OpenShift has it, the way the node's container engine does,
     and fails where the engine would refuse it. No cluster is needed.

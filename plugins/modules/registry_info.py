@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: registry_info
 short_description: Find out, before any byte moves, whether a registry can take the content of a mirror
+version_added: 0.1.0
 description:
   - Checks that a mirror registry can be reached, that its TLS certificate is accepted, that the credentials are, and
     that they have the right to push to the repositories that are planned.

@@ -2,7 +2,9 @@
 # ansible-test sanity on a copy of the tree, where only PyPI is within reach.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-venv=$PWD/.venv
+# Another environment, and with it another ansible-core, may be named; so may where its kubernetes.core is.
+venv=${VENV:-$PWD/.venv}
+collections=${ANSIBLE_COLLECTIONS_PATH:-$PWD/.collections}
 home=$PWD/.cache/sanity
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
@@ -15,7 +17,7 @@ mkdir -p "$target" "$home/.ansible/test/cache"
 git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' file; do
     if [ -e "$file" ]; then printf '%s\0' "$file"; fi  # git lists files that were just removed, too
 done | tar --null -T - -cf - | tar -xf - -C "$target"
-cp -r .collections/ansible_collections/kubernetes "$root/"
+cp -r "$collections/ansible_collections/kubernetes" "$root/"
 
 # It downloads get-pip.py from its own site; pip bundled with Python does the same work.
 cat >"$home/.ansible/test/cache/get_pip_25_2.py" <<'PYTHON'
