@@ -27,7 +27,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(sys.executable).parent
 PROJECT = ROOT / "docs" / "examples" / "awx-project"
 AWX = ROOT / ".collections" / "ansible_collections" / "awx" / "awx"
-STEPS = ["prepare", "mirror", "configure", "verify", "disconnect", "reconnect"]
+STEPS = ["prepare", "mirror", "configure", "verify", "rehearse", "disconnect", "reconnect"]
 
 
 def content(directory):
@@ -153,6 +153,18 @@ def test_the_execution_environment_has_what_the_collection_needs():
 
 # --- jobs --------------------------------------------------------------------------------------------------------
 
+def read_only(directory, argv):
+    """The command that runs another one to which a directory cannot be written, where the system lets a test have that."""
+    mounted = ["unshare", "--mount", "sh", "-c", 'mount --bind -o ro "$0" "$0" && exec "$@"', str(directory)]
+    try:
+        subprocess.run([*mounted, "true"], check=True, stderr=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError):
+        for path in [*directory.rglob("*"), directory]:
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        return argv
+    return [*mounted, *argv]
+
+
 class Jobs:
     """Jobs of AWX against one lab."""
 
@@ -174,8 +186,9 @@ class Jobs:
             "K8S_AUTH_KUBECONFIG": lab.facts["kubeconfig"],
         }
 
-    def run(self, name):
-        """Runs one job template; returns its exit code, its output, and everything that AWX would store of it."""
+    def run(self, name, playbook=None, check=False):
+        """Runs one job template, or a playbook by its full name with what that template says; returns the exit code, the output,
+        and everything that AWX would store of it."""
         job = self.directory / name
         shutil.copytree(PROJECT, job / "project")
         (job / "inventory").mkdir()
@@ -183,13 +196,14 @@ class Jobs:
         (job / "env").mkdir()
         (job / "inventory" / "hosts.json").write_text(json.dumps(self.inventory))
         template = self.templates[name + ".yml"]
+        argv = ["ansible-runner", "run", str(job), "-p", playbook or name + ".yml", *(["--cmdline", "--check"] if check else [])]
         (job / "env" / "extravars").write_text(json.dumps(
             template["extra_vars"] | (self.answers if template.get("survey_enabled") else {})))
         before = content(job / "project")
         environment = self.lab.env | self.credentials | {
             "HOME": str(job / "home"), "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "ANSIBLE_NOCOLOR": "1"}
-        done = subprocess.run([str(BIN / "ansible-runner"), "run", str(job), "-p", name + ".yml"], env=environment, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, check=False)
+        done = subprocess.run(read_only(job / "project", argv), env=environment, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=300, check=False)
         assert content(job / "project") == before, "%s wrote into the project" % name
         stored = done.stdout + "".join(path.read_text() for path in job.glob("artifacts/*/job_events/*.json"))
         shutil.rmtree(job)
@@ -199,9 +213,11 @@ class Jobs:
 def test_the_workflow_runs_job_by_job_and_shows_no_secret(make_lab, tmp_path, tasks):
     jobs = Jobs(make_lab(nodes=3), tmp_path, by_module(tasks, "job_template"))
     stored = ""
-    for name in STEPS:
-        code, output, events = jobs.run(name)
-        assert code == 0, "%s: %s" % (name, output[-4000:])
+    # A rehearsal costs every node two updates: its job is run as a dry run, which is the job type "check".
+    runs = [(name, None, name == "rehearse") for name in STEPS] + [("mirror", "disconnected.openshift.convert", True)]
+    for name, playbook, check in runs:
+        code, output, events = jobs.run(name, playbook, check)
+        assert code == 0, "%s: %s" % (playbook or name, output[-4000:])
         stored += events
     mirror = jobs.lab.facts["mirror"]
     for user, word in (("username", "password"), ("pull_username", "pull_password")):
