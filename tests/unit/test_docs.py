@@ -94,6 +94,26 @@ def test_every_playbook_has_a_page_and_a_row_in_the_readme():
     assert linked == PLAYBOOKS, "README.md's table and playbooks differ: %s" % sorted(linked ^ PLAYBOOKS)
 
 
+@pytest.mark.parametrize("playbook", sorted(PLAYBOOKS))
+def test_a_playbooks_page_says_what_it_does_what_it_costs_and_how_to_undo_it(playbook):
+    headings = re.findall(r"^## (.*)$", (ROOT / "docs" / "playbooks" / (playbook + ".md")).read_text(), flags=re.MULTILINE)
+    wanted = ["What it does", "What it does to your cluster", "What it costs", "How to undo it"]
+    assert [heading for heading in headings if heading in wanted] == wanted
+
+
+def test_every_page_is_reached_from_the_readme():
+    pages, reached = {page for page in PAGES if page.parts[-2:-1] == ("docs",)}, {README}
+    todo = [README]
+    while todo:
+        page = todo.pop()
+        for target in re.findall(r"\]\(([^)#\s]+\.md)", page.read_text()):
+            goal = (page.parent / target).resolve()
+            if goal not in reached and goal.exists():
+                reached.add(goal)
+                todo.append(goal)
+    assert not pages - reached, "no link leads to %s" % ", ".join(sorted(map(relative, pages - reached)))
+
+
 def test_every_role_is_in_the_readme_and_says_what_it_is():
     named = set(re.findall(r"`(\w+)`", README.read_text()))
     assert not ROLES - named, "README.md does not name %s" % ", ".join(sorted(ROLES - named))
@@ -118,6 +138,8 @@ def test_commands_can_be_typed(page):
             assert set(target.split()) <= targets, "%s: %s" % (relative(page), line)
         for verb in re.findall(r"-m lab (\w+)", line):
             assert '"%s"' % verb in lab, "%s: %s" % (relative(page), line)
+        for playbook in re.findall(r"ansible-playbook (?:\S+ )*?(disconnected\.openshift\.\w+)", line):
+            assert playbook.rpartition(".")[2] in PLAYBOOKS, "%s: %s" % (relative(page), line)
         for script in re.findall(r"(?:^|\s)((?:tests|docs|meta)/[\w./-]+)", line):
             assert (ROOT / script).exists(), "%s: %s" % (relative(page), line)
 
