@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: conversion_info
 short_description: Tell which cluster this is, how far its conversion has come, and what to run next
+version_added: 0.1.0
 author:
   - The disconnected.openshift maintainers (!UNKNOWN)
 description:

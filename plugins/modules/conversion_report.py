@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: conversion_report
 short_description: Leave a report of a run, as one page and as JSON
+version_added: 0.1.0
 author:
   - The disconnected.openshift maintainers (!UNKNOWN)
 description:

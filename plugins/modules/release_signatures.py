@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: release_signatures
 short_description: Give a cluster the signatures of releases, which it verifies before an update
+version_added: 0.1.0
 description:
   - The cluster version operator updates to a release only if it finds a signature of it. Without the internet it finds those
     in ConfigMaps of the namespace C(openshift-config-managed) that have the label
