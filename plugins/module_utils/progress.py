@@ -60,8 +60,12 @@ class Watch:
                 return
 
 
+# The options of a module that tells what it waits for; the doc fragment `progress` documents them.
+ARGUMENT_SPEC = {"progress_file": {"type": "path"}, "progress_interval": {"type": "float", "default": 15}}
+
+
 class Teller:
-    """Appends what it is told to a file, at most once in `interval` seconds and not at all in the first of them.
+    """Appends what is new of what it is told to a file, at most once in `interval` seconds and not at all in the first.
 
     now -- now() -> seconds of the caller's clock
     """
@@ -71,14 +75,20 @@ class Teller:
         self._interval = interval
         self._now = now
         self._last = now()
+        self._told = None
         if self._path:
             append(self._path, "")  # a path that cannot be written is said before anything is waited for
 
+    @classmethod
+    def of(cls, params, clock):
+        """The one that a module's options ask for."""
+        return cls(params.get("progress_file"), params.get("progress_interval", 0), clock.now)
+
     def tell(self, line):
-        """Whether it was told; if not, the caller may come again with a newer line."""
-        if not self._path or self._now() - self._last < self._interval:
+        """Append the line, unless it is too early for that or there is nothing new in it. Whether that was done."""
+        if not self._path or line == self._told or self._now() - self._last < self._interval:
             return False
-        self._last = self._now()
+        self._last, self._told = self._now(), line
         try:
             append_line(self._path, line)
         except errors.InvalidInput:  # a full disk is no reason to stop waiting

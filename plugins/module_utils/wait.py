@@ -43,12 +43,12 @@ class Transient(Exception):
         self.after = after
 
 
-def poll(check, timeout, interval, clock=SystemClock()):
+def poll(check, timeout, interval, clock=SystemClock(), tell=None):
     """Call `check` every `interval` seconds until it returns something else than Pending, and return that.
 
     The first check is at once and the last one at the deadline, `timeout` seconds later. Then TimedOut is
     raised with the last reason and its details. What `check` raises passes through: a failure that waiting
-    does not mend ends the wait at once.
+    does not mend ends the wait at once. `tell` hears each reason to wait on.
     """
     deadline = clock.now() + timeout
     while True:
@@ -58,6 +58,8 @@ def poll(check, timeout, interval, clock=SystemClock()):
         left = deadline - clock.now()
         if left <= 0:
             raise errors.TimedOut("Not done after %g seconds: %s" % (timeout, outcome.reason), **outcome.details)
+        if tell:
+            tell(outcome.reason)
         clock.sleep(min(interval, left))
 
 

@@ -20,6 +20,7 @@ author:
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - disconnected.openshift.cluster
+  - disconnected.openshift.progress
   - disconnected.openshift.attributes
 attributes:
   check_mode:
@@ -132,7 +133,7 @@ from typing import Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import errors, image_ref, predicates, wait
+from ..module_utils import errors, image_ref, predicates, progress, wait
 from ..module_utils.cluster import ARGUMENT_SPEC, OWNER, OWNER_LABEL, Cluster, optimistic, owned
 
 NAMESPACE = "openshift-marketplace"
@@ -192,6 +193,7 @@ def main():
             state=dict(choices=["present", "absent"], default="present"),
             wait=dict(type="float", default=300),
             poll_interval=dict(type="float", default=5),
+            **progress.ARGUMENT_SPEC,
         ),
         supports_check_mode=True,
     )
@@ -218,7 +220,8 @@ def run(cluster, params, check_mode, clock=wait.SystemClock()):
     if params["wait"] and not check_mode and catalogs:
         names = [catalog["name"] for catalog in plan.catalogs]
         try:
-            wait.poll(lambda: unserved(cluster, names), params["wait"], params["poll_interval"], clock)
+            wait.poll(lambda: unserved(cluster, names), params["wait"], params["poll_interval"], clock,
+                      progress.Teller.of(params, clock).tell)
         except errors.TimedOut as late:
             raise errors.TimedOut(late.message + " The Operators of such a catalog can neither be installed nor updated. Is "
                                   "its image in the mirror registry, and does every node have its credentials and CA?",

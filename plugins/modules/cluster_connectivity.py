@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - disconnected.openshift.attributes
   - disconnected.openshift.cluster
+  - disconnected.openshift.progress
 attributes:
   check_mode:
     support: full
@@ -144,7 +145,17 @@ import dataclasses
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import cluster_inputs, dockerconfigjson, errors, predicates, secrets, snapshot, snapshot_store, wait
+from ..module_utils import (
+    cluster_inputs,
+    dockerconfigjson,
+    errors,
+    predicates,
+    progress,
+    secrets,
+    snapshot,
+    snapshot_store,
+    wait,
+)
 from ..module_utils.cluster import ARGUMENT_SPEC, Cluster, optimistic
 
 TOKEN = dockerconfigjson.CLUSTER_IDENTITY
@@ -169,6 +180,7 @@ def main():
             samples_registry=dict(type="str"),
             wait=dict(type="float", default=900),
             poll_interval=dict(type="float", default=5),
+            **progress.ARGUMENT_SPEC,
         ),
         required_if=[("updates", "service", ("update_service",)), ("samples", "mirrored", ("samples_registry",))],
         supports_check_mode=True,
@@ -198,7 +210,7 @@ def run(cluster, params, check_mode, protect, clock=wait.SystemClock()):
     def check():
         return plan.unsettled(cluster) or _insights_unsettled(cluster, has_token) or True
     if params["wait"] and not check_mode:
-        wait.poll(check, params["wait"], params["poll_interval"], clock)
+        wait.poll(check, params["wait"], params["poll_interval"], clock, progress.Teller.of(params, clock).tell)
     insights = _insights(cluster, has_token)
     return {
         "changed": plan.changed, "objects": sorted(change.title for change in plan.changes), "left": plan.left,

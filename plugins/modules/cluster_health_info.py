@@ -18,6 +18,7 @@ extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - disconnected.openshift.attributes
   - disconnected.openshift.cluster
+  - disconnected.openshift.progress
 attributes:
   check_mode:
     support: full
@@ -131,7 +132,7 @@ counts:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import cluster_inputs, errors, predicates, snapshot_store, wait
+from ..module_utils import cluster_inputs, errors, predicates, progress, snapshot_store, wait
 from ..module_utils.cluster import ARGUMENT_SPEC, Cluster
 
 KINDS = (
@@ -152,6 +153,7 @@ def main():
             fail_on_new=dict(type="bool", default=False),
             wait=dict(type="float", default=0),
             poll_interval=dict(type="float", default=10),
+            **progress.ARGUMENT_SPEC,
         ),
         supports_check_mode=True,
     )
@@ -170,9 +172,9 @@ def run(cluster, params, clock=wait.SystemClock()):
     def check():
         result = look(cluster, before)
         unsettled = result["new_problems"] or result["progressing"]
-        return wait.Pending("the cluster has not settled", **result) if unsettled else result
+        return wait.Pending(_unsettled(result), **result) if unsettled else result
     try:
-        result = wait.poll(check, params["wait"], params["poll_interval"], clock)
+        result = wait.poll(check, params["wait"], params["poll_interval"], clock, progress.Teller.of(params, clock).tell)
     except errors.TimedOut as last:
         result = last.details
     if params["fail_on_new"] and result["new_problems"]:
@@ -208,6 +210,16 @@ def _checked(before):
             raise errors.InvalidInput("An entry of `before` has no kind, name and reason: give the `problems` that "
                                       "this module returned earlier.")
     return before
+
+
+def _unsettled(result):
+    """What keeps the cluster from being settled."""
+    parts = [_message(result["new_problems"])] if result["new_problems"] else []
+    names = [entry["name"] for entry in result["progressing"]]
+    if names:
+        more = " and %d more" % (len(names) - NAMED_IN_MESSAGE) if len(names) > NAMED_IN_MESSAGE else ""
+        parts.append("Cluster operators are at work: %s%s." % (", ".join(names[:NAMED_IN_MESSAGE]), more))
+    return " ".join(parts)
 
 
 def _message(problems):

@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - disconnected.openshift.attributes
   - disconnected.openshift.cluster
+  - disconnected.openshift.progress
 attributes:
   check_mode:
     support: full
@@ -97,16 +98,6 @@ options:
       - Seconds between two looks at the cluster; with more than 250 nodes a fiftieth of a second for each node.
     type: float
     default: 5
-  progress_file:
-    description:
-      - For O(state=waited), file on the host where the module runs to append a line to now and then, when something has
-        moved.
-      - Where that host is the controller itself, these lines are shown while the task runs, with or without a file.
-    type: path
-  progress_interval:
-    description: Seconds between two such lines at least, and before the first one; V(0) for none.
-    type: float
-    default: 15
 seealso:
   - module: disconnected.openshift.node_mirror_info
   - module: disconnected.openshift.image_mirror_sets
@@ -380,8 +371,7 @@ def main():
             start_timeout=dict(type="float", default=90),
             timeout=dict(type="float", default=7200),
             poll_interval=dict(type="float", default=5),
-            progress_file=dict(type="path"),
-            progress_interval=dict(type="float", default=15),
+            **progress.ARGUMENT_SPEC,
         ),
         supports_check_mode=True,
     )
@@ -737,7 +727,7 @@ def _row(pool):
 def wait_for(observer, params, check_mode):
     """Return when every node runs the wanted content; raise as soon as waiting cannot bring that about."""
     interval = max(params["poll_interval"], len(observer.nodes()) / NODES_PER_SECOND)
-    teller = progress.Teller(params["progress_file"], params["progress_interval"], observer.clock.now)
+    teller = progress.Teller.of(params, observer.clock)
     vigil = Vigil(observer, Expectation(observer), params["start_timeout"], LOOKS_AT_A_DRAIN * interval, teller)
     if check_mode:
         outcome = vigil.look()

@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - disconnected.openshift.attributes
   - disconnected.openshift.cluster
+  - disconnected.openshift.progress
 attributes:
   check_mode:
     support: full
@@ -193,6 +194,7 @@ from ..module_utils import (
     node_files,
     node_reader,
     predicates,
+    progress,
     registries_conf,
     rollout,
     secrets,
@@ -222,6 +224,7 @@ def main():
             poll_interval=dict(type="float", default=5),
             workers=dict(type="int", default=16),
             exec_timeout=dict(type="int", default=30),
+            **progress.ARGUMENT_SPEC,
         ),
         required_if=[("expect", "reachable", ("registry",)), ("expect", "clean", ("registry",))],
         supports_check_mode=True,
@@ -251,7 +254,7 @@ def run(cluster, params, protect, clock=wait.SystemClock()):
         wrong = [row for row in rows.values() if not row["matches"]]
         return wait.Pending(_message(wrong, len(rows))) if wrong else True
     try:
-        wait.poll(check, params["wait"], params["poll_interval"], clock)
+        wait.poll(check, params["wait"], params["poll_interval"], clock, progress.Teller.of(params, clock).tell)
     except errors.TimedOut:
         judge.explain(nodes, rows)
     result = {"changed": False, "matches": all(row["matches"] for row in rows.values()),
@@ -276,7 +279,7 @@ def ask(cluster, params, _protect, clock=wait.SystemClock()):
         result = {"changed": False, "matches": not wrong, "nodes": rows}
         return wait.Pending(_message(wrong, len(rows), "do not reach %s" % registry), **result) if wrong else result
     try:
-        return wait.poll(look, params["wait"], params["poll_interval"], clock)
+        return wait.poll(look, params["wait"], params["poll_interval"], clock, progress.Teller.of(params, clock).tell)
     except errors.TimedOut as late:
         if params["fail"]:
             wrong = [row for row in late.details["nodes"] if not row["matches"]]

@@ -65,6 +65,8 @@ class TestTeller:
         assert not teller.tell("too soon")
         clock[0] = 15
         assert teller.tell("now") and not teller.tell("again")
+        clock[0] = 30
+        assert not teller.tell("now")
         assert [line[9:] for line in path.read_text().splitlines()] == ["now"]
 
     def test_a_path_that_cannot_be_written_is_said_before_anything_is_waited_for(self, tmp_path):

@@ -40,6 +40,12 @@ class TestPoll:
     def test_any_value_but_pending_is_an_outcome(self, value):
         assert wait.poll(lambda: value, timeout=10, interval=3, clock=FakeClock()) == value
 
+    def test_who_waits_hears_what_for(self):
+        heard = []
+        check = outcomes(wait.Pending("2 nodes are left"), wait.Pending("node b is left"), "done")
+        assert wait.poll(check, timeout=10, interval=3, clock=FakeClock(), tell=heard.append) == "done"
+        assert heard == ["2 nodes are left", "node b is left"]
+
     def test_looks_once_more_at_the_deadline(self):
         clock = FakeClock()
         looked = []

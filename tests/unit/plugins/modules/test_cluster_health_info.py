@@ -125,3 +125,11 @@ def test_before_must_be_a_list_of_problems():
 def test_main(capsys):
     result = fake_module.run(cluster_health_info, capsys, {"fail_on_new": True}, cluster_of(operator("dns", Degraded="True")))
     assert result["failed"] and "ClusterOperator dns: degraded" in result["msg"] and len(result["problems"]) == 1
+
+
+def test_what_it_waits_for_is_told(tmp_path):
+    path = tmp_path / "progress"
+    cluster = cluster_of(pod("cart-5f6-b", "ErrImagePull"), operator("ingress", Progressing="True"))
+    run(cluster, wait=60, progress_file=str(path), progress_interval=15)
+    [line] = path.read_text().splitlines()
+    assert "1 problems are new: Pod shop/cart-5f6-b" in line and "Cluster operators are at work: ingress." in line

@@ -1,0 +1,11 @@
+# Copyright: (c) 2026, the disconnected.openshift maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the module node_mirror_info and shows which nodes do not match yet while it waits for them."""
+from __future__ import annotations
+
+from ..plugin_utils.following import FollowingAction
+
+
+class ActionModule(FollowingAction):
+    """Which nodes do not match, as they come to."""
