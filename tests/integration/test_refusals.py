@@ -80,6 +80,15 @@ def test_an_unverified_api(lab):
     assert told.data["ca.crt"] == (lab.directory / "ca/api-ca.crt").read_text()
 
 
+def test_a_catalog_by_a_name_that_somebody_else_uses(lab):
+    """It is told before the nodes are updated, not after."""
+    play = lab.directory / "role.json"
+    play.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "roles": [
+        {"role": "disconnected.openshift.cluster_config", "cluster_config_mirrors": [RULE], "cluster_config_catalogs": [
+            {"name": "acme-operators", "image": "mirror.example.com:5000/olm/acme:v1"}]}]}]))
+    refused(lab, play, "CatalogSource acme-operators", "another name")
+
+
 def test_a_paused_pool(lab):
     lab.patch(*WORKER, {"spec": {"paused": True}})
     try:
