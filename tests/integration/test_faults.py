@@ -12,6 +12,7 @@ The tests of this file are chapters: each begins where the one before ended. FAU
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import pathlib
@@ -174,7 +175,8 @@ class Controller:
     def kill(self):
         while family := [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if self._is_of_this_run(pid)]:
             for pid in family:
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                    os.kill(pid, signal.SIGKILL)
             self._process.poll()
             time.sleep(0.01)
         self._process.wait()
