@@ -196,7 +196,7 @@ class Jobs:
         (job / "env").mkdir()
         (job / "inventory" / "hosts.json").write_text(json.dumps(self.inventory))
         template = self.templates[name + ".yml"]
-        argv = ["ansible-runner", "run", str(job), "-p", playbook or name + ".yml", *(["--cmdline", "--check"] if check else [])]
+        argv = ["ansible-runner", "run", str(job), "-p", playbook or name + ".yml", *(["--cmdline=--check"] if check else [])]
         (job / "env" / "extravars").write_text(json.dumps(
             template["extra_vars"] | (self.answers if template.get("survey_enabled") else {})))
         before = content(job / "project")

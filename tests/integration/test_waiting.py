@@ -36,6 +36,8 @@ def lab(make_lab):
     lab.create(INFRA)
     lab.create(json.loads(json.dumps(INFRA).replace("infra", "empty")))
     lab.patch("v1", "Node", lab.facts["nodes"][-1], {"metadata": {"labels": {"node-role.kubernetes.io/infra": ""}}})
+    run, _result = waited(lab)  # to be in another pool is an update of its own
+    assert run.rc == 0, run.output
     return lab
 
 
