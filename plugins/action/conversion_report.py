@@ -8,7 +8,6 @@ import datetime
 import json
 import os
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..plugin_utils import report, report_page, results
@@ -39,7 +38,8 @@ class ActionModule(ActionBase):
             results.write(data, json.dumps(document, indent=1, sort_keys=True) + "\n")
             results.write(page, report_page.render(document))
         except OSError as problem:
-            raise AnsibleActionFail("The report cannot be written to %s: %s. Set disconnected_report to a path on the "
-                                    "controller that can be." % (page, (problem.strerror or "").lower())) from None
+            # No exception: what fails like that fails whatever failed_when says.
+            return dict(result, failed=True, msg="The report cannot be written to %s: %s. Set disconnected_report to a path on the "
+                                                 "controller that can be." % (page, (problem.strerror or "").lower()))
         # Files on the controller, which report a run: the hosts are as they were.
         return dict(result, changed=False, path=page, data=data, outcome=document["outcome"])
