@@ -37,7 +37,8 @@ def check(host, ca_files=(), ca_content="", patience=5, environ=None):
 def _issuer(place, environ):
     """Who issued the certificate that a host shows, as getpeercert() tells it.
 
-    That decodes only what is trusted: so the certificate is taken for its own authority, to be read.
+    Only to name it in an error, after the verification has failed: the handshake is all that takes place, nothing is sent. What
+    getpeercert() decodes has to be trusted, so the certificate is then taken for its own authority, to be read.
     """
     unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     unverified.check_hostname = False
