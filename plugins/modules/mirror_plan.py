@@ -29,7 +29,9 @@ attributes:
     support: full
 options:
   registry:
-    description: The mirror registry, C(host[:port]), exactly as the cluster shall name it. It is not talked to.
+    description: >-
+      The mirror registry, C(host[:port]), exactly as the cluster shall name it. It is talked to only with
+      O(mirrored_first).
     type: str
     required: true
   release_images:
@@ -90,6 +92,14 @@ options:
       - When the file is there and its releases and catalogs are still the same, their contents are taken from it
         instead of being read again.
     type: path
+  mirrored_first:
+    description:
+      - Read each release, each catalog and each tag from the mirror registry where they are there already, and only
+        what is not there from where it comes from. The plan is then what the mirror registry serves, and can be made
+        where the internet cannot be reached any more.
+      - Has no effect with O(archive).
+    type: bool
+    default: false
   workers:
     description: How many requests run at a time while tags are looked up.
     type: int
@@ -245,6 +255,7 @@ def main():
             signature_stores=dict(type="list", elements="str", default=STORES),
             archive=dict(type="path"),
             dest=dict(type="path"),
+            mirrored_first=dict(type="bool", default=False),
             workers=dict(type="int", default=8),
         ),
         supports_check_mode=True,
@@ -269,6 +280,7 @@ class Planner:
         self._choices = [operator_catalog.choice(entry) for entry in self._params["catalogs"]]
         self._catalogs = [image_ref.parse(choice.index) for choice in self._choices]
         self._images = [image_ref.parse(text) for text in self._params["images"]]
+        self._places = {}
 
     def result(self):
         before = read_plan(self._params["dest"])
@@ -304,13 +316,23 @@ class Planner:
         inputs = self._inputs()
         kept = before if before and before["inputs"] == inputs else None
         wishes = wishes_of(kept) if kept else self._read()
-        digests, reasons = transfer.digests(
-            sorted({str(wish.reference) for wish in wishes if not wish.reference.digest}), self._registries,
-            self._params["workers"])
+        digests, reasons = self._digests([wish for wish in wishes if not wish.reference.digest])
         items = mirror_plan.items(wishes, digests)
         signatures = kept and kept["signature_config_maps"] or self._signatures(items)
         return {"format": archive_layout.PLAN_FORMAT, "inputs": inputs, "items": [item._asdict() for item in items],
                 "signature_config_maps": signatures}, reasons
+
+    def _digests(self, wishes):
+        """({reference: digest}, {reference: why that is not known}) for Wishes by tag."""
+        there = {}
+        if self._params["mirrored_first"]:
+            mirrored, _absent = self._ask({str(wish.target) for wish in wishes})
+            there = {str(wish.reference): mirrored[str(wish.target)] for wish in wishes if str(wish.target) in mirrored}
+        digests, reasons = self._ask({str(wish.reference) for wish in wishes} - set(there))
+        return dict(digests, **there), reasons
+
+    def _ask(self, references):
+        return transfer.digests(sorted(references), self._registries, self._params["workers"])
 
     def _archived(self):
         """The document of the plan in the archive, for this mirror registry."""
@@ -339,18 +361,36 @@ class Planner:
             "registry": self._params["registry"],
             "release_repository": self._params["release_repository"],
             "catalog_namespace": self._params["catalog_namespace"],
-            "releases": [self._pinned(image) for image in self._releases],
-            "catalogs": [dict(index=self._pinned(image), packages=[list(pick) for pick in choice.packages])
+            "releases": [self._pinned(image, self._mirrored_release(image)) for image in self._releases],
+            "catalogs": [dict(index=self._pinned(image, self._mirrored_catalog(image)),
+                              packages=[list(pick) for pick in choice.packages])
                          for image, choice in zip(self._catalogs, self._choices)],
             "images": [str(image) for image in self._images],
         }
 
-    def _pinned(self, image):
-        """An input as path:tag@digest; raises NotFound if it does not exist."""
-        digest = image.digest or self._registries[image.registry].digest(image.path, image.tag or "latest")
-        if digest is None:
-            raise errors.NotFound("%s does not exist. Check its name and tag." % image)
-        return "%s@%s" % (str(image).partition("@")[0], digest)
+    def _mirrored_release(self, image):
+        """Where a release is on the mirror, by its digest or by the tag that it has in both places."""
+        return image_ref.ImageRef(self._params["registry"], self._params["release_repository"], image.tag, image.digest)
+
+    def _mirrored_catalog(self, image):
+        """Where an index image is on the mirror."""
+        wish = mirror_plan.catalog_wish(image, "catalog", image, self._params["registry"], self._params["catalog_namespace"])
+        return wish.target.with_digest(image.digest) if image.digest else wish.target
+
+    def _pinned(self, image, mirrored):
+        """An input as path:tag@digest; raises NotFound if it does not exist. Where it is to be read is kept.
+
+        mirrored -- where it would be on the mirror
+        """
+        for place in [mirrored, image] if self._params["mirrored_first"] else [image]:
+            digest = self._digest(place) if place is mirrored else image.digest or self._digest(image)
+            if digest:
+                self._places[image] = place.with_digest(digest)
+                return "%s@%s" % (str(image).partition("@")[0], digest)
+        raise errors.NotFound("%s does not exist. Check its name and tag." % image)
+
+    def _digest(self, image):
+        return self._registries[image.registry].digest(image.path, image.digest or image.tag or "latest")
 
     def _read(self):
         wishes = []
@@ -361,20 +401,21 @@ class Planner:
         return wishes + [mirror_plan.image_wish(image, self._params["registry"]) for image in self._images]
 
     def _release(self, reference):
-        registry = self._registries[reference.registry]
-        image, top = image_files.open_image(registry, reference.path, reference.digest or reference.tag or "latest")
+        place = self._places[reference]
+        registry = self._registries[place.registry]
+        image, top = image_files.open_image(registry, place.path, place.digest)
         architecture = release_payload.MULTI if top.is_index else image.architecture
         release = release_payload.parse(image.read(release_payload.FILES), architecture, str(reference))
         pinned = reference.with_digest(top.digest)
-        place = self._params["registry"], self._params["release_repository"]
-        wishes = mirror_plan.release_wishes(pinned, release, *place)
-        if registry.digest(reference.path, release_payload.signature_tag(top.digest)):
-            wishes.append(mirror_plan.signature_wish(pinned, *place))
+        target = self._params["registry"], self._params["release_repository"]
+        wishes = mirror_plan.release_wishes(pinned, release, *target)
+        if registry.digest(place.path, release_payload.signature_tag(top.digest)):
+            wishes.append(mirror_plan.signature_wish(pinned, *target))
         return wishes
 
     def _catalog(self, reference, picks):
-        registry = self._registries[reference.registry]
-        image, _top = image_files.open_image(registry, reference.path, reference.digest or reference.tag or "latest")
+        place = self._places[reference]
+        image, _top = image_files.open_image(self._registries[place.registry], place.path, place.digest)
         database = operator_catalog.database(image.labels)
         catalog = self._database(image, database, reference) if database else self._files(image, reference)
         images = operator_catalog.chosen(catalog, picks, str(reference))

@@ -227,6 +227,18 @@ def test_every_node_pulls_without_the_internet(lab, moments):
     assert "asked no source" in str(run.result("Name the images for which a source was asked")), run.output
 
 
+def test_configure_needs_no_internet_any_more(lab):
+    """What the mirror registry serves is read from itself."""
+    writes = lab.writes
+    lab.command("upstream", "off")
+    try:
+        run = lab.playbook("disconnected.openshift.configure")
+    finally:
+        lab.command("upstream", "on")
+    assert run.rc == 0, run.output
+    assert run.changed == 0 and lab.writes == writes
+
+
 def test_what_fell_back_to_its_source_is_named(lab, moments):
     lost = lab.facts["nodes"][0]
     lab.command("cut", "mirror", lost)

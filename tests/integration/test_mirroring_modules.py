@@ -306,6 +306,49 @@ def test_a_tag_that_moved_changes_a_kept_plan(here, plan, tmp_path):
     assert sum(a != b for a, b in zip(first["plan"], second["plan"])) == 1
 
 
+# A plan of what is mirrored already
+
+def outcome(result):
+    return {name: result[name] for name in ("plan", "mirrors", "catalog_sources", "repositories", "totals", "unresolved")}
+
+
+@pytest.mark.parametrize("named", ["release_image", "release_tag"])
+def test_what_is_mirrored_is_planned_without_asking_where_it_came_from(here, plan, mirror, named):
+    wanted = {"registry": here.target.host, "release_images": [getattr(here.content, named)]}
+    planned = plan(**wanted)
+    assert mirror(planned["plan"])["changed"]
+    here.forget()
+    assert outcome(plan(mirrored_first=True, **wanted)) == outcome(planned)
+    assert here.source.count() == 0
+
+
+def test_what_is_not_mirrored_yet_is_asked_for_where_it_comes_from(here, plan, mirror):
+    planned = plan(registry=here.target.host)
+    assert outcome(plan(registry=here.target.host, mirrored_first=True)) == outcome(planned)
+    mirror([item for item in planned["plan"] if item["kind"] in ("release", "component", "signature")])
+    assert outcome(plan(registry=here.target.host, mirrored_first=True)) == outcome(planned)
+
+
+def test_an_index_by_its_digest_is_found_on_the_mirror(here, plan, mirror):
+    index, _colon, _tag = here.content.catalogs[0].rpartition(":")
+    digest = plan(release_images=[], images=[])["catalog_sources"][0]["digest"]
+    wanted = {"registry": here.target.host, "release_images": [], "images": [], "catalogs": ["%s@%s" % (index, digest)]}
+    planned = plan(**wanted)
+    mirror(planned["plan"])
+    here.forget()
+    assert outcome(plan(mirrored_first=True, **wanted)) == outcome(planned)
+    assert here.source.count() == 0
+
+
+def test_a_tag_that_moved_since_is_what_the_mirror_has(here, plan, mirror):
+    planned = plan(registry=here.target.host)
+    mirror(planned["plan"])
+    here.shelf.image("apps/inventory", [images.bulk("newer", 1000)], tag="2.4")
+    here.put()
+    assert outcome(plan(registry=here.target.host, mirrored_first=True)) == outcome(planned)
+    assert plan(registry=here.target.host)["plan"] != planned["plan"]
+
+
 # What the tools themselves say, where they are on PATH
 
 @pytest.fixture
