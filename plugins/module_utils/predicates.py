@@ -17,6 +17,12 @@ REHEARSED = "disconnected.openshift/rehearsed-policies"
 # The pools without which the machine-config operator does not call itself well: that of the masters.
 _REQUIRED = "operator.machineconfiguration.openshift.io/required-for-upgrade"
 
+# What the marketplace operator, and so nobody else, manages.
+_MANAGED_BY = "operatorframework.io/managed-by"
+# The ClusterCatalogs that every cluster comes with; others are the administrator's own.
+_CLUSTER_CATALOGS = frozenset("openshift-" + name for name in (
+    "certified-operators", "community-operators", "redhat-marketplace", "redhat-operators"))
+
 # Two words of the kubelet for one trouble, taken in turns.
 _SAME_TROUBLE = {"ErrImagePull": "ImagePullBackOff"}
 # What a container waits for while all goes well.
@@ -240,3 +246,12 @@ def compare(before, now):
 def _identity(entry):
     reason = entry["reason"] if entry["kind"] != "Pod" or "Image" in entry["reason"] else ""
     return entry["kind"], entry.get("namespace", ""), entry.get("workload") or entry["name"], reason
+
+
+# --- catalogs ----------------------------------------------------------------------------------------------------
+
+def is_default_catalog(obj):
+    """Is this CatalogSource or ClusterCatalog one of those that the cluster comes with?"""
+    if obj["kind"] == "ClusterCatalog":
+        return obj["metadata"]["name"] in _CLUSTER_CATALOGS
+    return (obj["metadata"].get("annotations") or {}).get(_MANAGED_BY) == "marketplace-operator"

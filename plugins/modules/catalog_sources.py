@@ -140,7 +140,6 @@ NAMESPACE = "openshift-marketplace"
 SOURCE = ("operators.coreos.com/v1alpha1", "CatalogSource")
 CATALOG = ("olm.operatorframework.io/v1", "ClusterCatalog")
 HUB = ("config.openshift.io/v1", "OperatorHub")
-MANAGED_BY = "operatorframework.io/managed-by"
 # On OperatorHub: {name of a default catalog that we disabled: its entry from before, or null}.
 RECORD = "disconnected.openshift/replaced-catalogs"
 # How the default catalogs are called by their index images, when they are disabled already.
@@ -269,7 +268,8 @@ _NOBODYS = {"metadata": {}}
 
 
 def _plan_one(plan, obj, stored, replaced):
-    if stored is None or (obj["kind"] == SOURCE[1] and obj["metadata"]["name"] in replaced and _is_default(stored)):
+    is_replaced = obj["kind"] == SOURCE[1] and obj["metadata"]["name"] in replaced
+    if stored is None or (is_replaced and predicates.is_default_catalog(stored)):
         plan.create.append(obj)
     elif not owned(stored):
         raise errors.Conflict("%s exists and is not this collection's. Give the catalog another name." % _title(obj))
@@ -309,7 +309,7 @@ def _default_of(catalog, there):
         return None
     for source in there.sources:
         place = _index(source["spec"].get("image", ""))
-        if _is_default(source) and place and _is_index(catalog, *place):
+        if predicates.is_default_catalog(source) and place and _is_index(catalog, *place):
             return source["metadata"]["name"]
     registry = image_ref.parse(catalog["source"]).registry
     name = next((name for path, name in DEFAULT_NAMES.items() if _is_index(catalog, registry, path)), None)
@@ -331,10 +331,6 @@ def _index(image):
     """(registry, path) of an index image, () when there is none: its tag is the cluster's minor version."""
     reference = image_ref.parse(image) if image else None
     return (reference.registry, reference.path) if reference else ()
-
-
-def _is_default(source):
-    return (source["metadata"].get("annotations") or {}).get(MANAGED_BY) == "marketplace-operator"
 
 
 def _source(name, catalog, former):
@@ -425,7 +421,7 @@ def _patch_of(obj):
 def _still_default(cluster, names):
     """True once the marketplace operator has deleted its catalogs of these names."""
     left = [source["metadata"]["name"] for source in cluster.list(*SOURCE, namespace=NAMESPACE)
-            if source["metadata"]["name"] in names and _is_default(source)]
+            if source["metadata"]["name"] in names and predicates.is_default_catalog(source)]
     return wait.Pending("the marketplace operator has not deleted its catalog %s, which OperatorHub disables."
                         % ", ".join(left)) if left else True
 

@@ -117,14 +117,6 @@ insights:
   returned: success
   type: str
   sample: disabled
-obsolete:
-  description:
-    - The images that nobody will pull any more with O(state=disconnected), because their catalogs are disabled, in the form
-      of O(disconnected.openshift.image_coverage_info#module:ignore).
-  returned: success
-  type: list
-  elements: dict
-  sample: [{prefix: "registry.redhat.io/redhat/redhat-operator-index:v4.16", reason: "Its catalog is disabled by the cut."}]
 alerts:
   description: Alerts that may fire from now on, and mean nothing but the missing internet; none with O(state=connected).
   returned: success
@@ -160,12 +152,6 @@ from ..module_utils.cluster import ARGUMENT_SPEC, Cluster, optimistic
 
 TOKEN = dockerconfigjson.CLUSTER_IDENTITY
 NO_TOKEN = "NoToken"  # it may be disabled by configuration, too
-CATALOG_SOURCE = ("operators.coreos.com/v1alpha1", "CatalogSource")
-MARKETPLACE = "openshift-marketplace"
-MANAGED_BY = "operatorframework.io/managed-by"
-# The ClusterCatalogs that every cluster comes with; others are the administrator's own.
-DEFAULT_CATALOGS = frozenset("openshift-" + name for name in (
-    "certified-operators", "community-operators", "redhat-marketplace", "redhat-operators"))
 
 
 def main():
@@ -214,7 +200,7 @@ def run(cluster, params, check_mode, protect, clock=wait.SystemClock()):
     insights = _insights(cluster, has_token)
     return {
         "changed": plan.changed, "objects": sorted(change.title for change in plan.changes), "left": plan.left,
-        "insights": insights, "alerts": plan.alerts(insights), "obsolete": obsolete(cluster, params),
+        "insights": insights, "alerts": plan.alerts(insights),
         "warnings": plan.warnings,
         "diff": {side: {change.title: getattr(change, side) for change in plan.changes} for side in ("before", "after")},
     }
@@ -332,7 +318,7 @@ def wanted(tracked, obj, params):
         disabled = [entry for entry in spec.get("sources") or () if entry.get("disabled")]
         return {"disableAllDefaultSources": True, "sources": disabled or None}
     if tracked == snapshot.CLUSTER_CATALOG and params["default_catalogs"]:
-        return {"availabilityMode": "Unavailable"} if obj["metadata"]["name"] in DEFAULT_CATALOGS else {}
+        return {"availabilityMode": "Unavailable"} if predicates.is_default_catalog(obj) else {}
     if tracked == snapshot.CLUSTER_VERSION:
         return {"cleared": {"channel": None}, "service": {"upstream": params["update_service"]}, "kept": {}}[
             params["updates"]]
@@ -364,19 +350,6 @@ def plan_connected(cluster, params):
             plan.warnings.append("%s of %s was changed by somebody else since the cut, and is left. It was %s." % (
                 ", ".join(sorted(left)), change.title, ", ".join(str(left[name]) for name in sorted(left))))
     return plan
-
-
-def obsolete(cluster, params):
-    """[{prefix, reason}] of the default catalogs' images, where these are disabled."""
-    if params["state"] == "connected" or not params["default_catalogs"]:
-        return []
-    images = [catalog["spec"].get("source", {}).get("image", {}).get("ref")
-              for tracked, catalog in _objects(cluster)
-              if tracked == snapshot.CLUSTER_CATALOG and catalog["metadata"]["name"] in DEFAULT_CATALOGS]
-    if cluster.serves(*CATALOG_SOURCE):
-        images += [source["spec"].get("image") for source in cluster.list(*CATALOG_SOURCE, namespace=MARKETPLACE)
-                   if (source["metadata"].get("annotations") or {}).get(MANAGED_BY) == "marketplace-operator"]
-    return [{"prefix": image, "reason": "Its catalog is disabled by the cut."} for image in sorted(set(filter(None, images)))]
 
 
 def _objects(cluster):

@@ -89,6 +89,12 @@ options:
         description: Why they need no mirror. The result repeats it.
         type: str
         required: true
+  default_catalogs:
+    description:
+      - Whether the cut switches off the catalogs that every cluster comes with, as
+        O(disconnected.openshift.cluster_connectivity#module:default_catalogs) does. Their images then need no mirror.
+    type: bool
+    default: false
   method:
     description:
       - How the nodes' rules are read. V(files) reads C(/etc/containers/registries.conf) itself, and needs the
@@ -317,12 +323,14 @@ from ..module_utils import (
     mirror_sets,
     node_files,
     node_reader,
+    predicates,
     registries_conf,
     secrets,
 )
 from ..module_utils.cluster import ARGUMENT_SPEC, Cluster
 from ..module_utils.registry import Registries
 
+CATALOGS = ("CatalogSource", "ClusterCatalog")
 IMAGES_TOLD = 5
 NODES_NAMED = 5
 
@@ -346,6 +354,7 @@ def main():
                 mutually_exclusive=[("prefix", "namespace")],
                 required_one_of=[("prefix", "namespace")],
             ),
+            default_catalogs=dict(type="bool", default=False),
             method=dict(type="str", choices=["files", "api"], default="files"),
             fix=dict(type="bool", default=False),
             fail=dict(type="bool", default=True),
@@ -374,8 +383,10 @@ def run(cluster, params, protect, connect=None):
     inputs = cluster_inputs.read(cluster)
     protect(*dockerconfigjson.secrets(inputs.pull_secret))
     groups, unread = rules_of_nodes(cluster, params)
-    references = image_inventory.collect(rows, objects(cluster, rows, params["workers"]))
-    judge = Judge(params, groups, inputs, signed_scopes(cluster))
+    found = objects(cluster, rows, params["workers"])
+    references = image_inventory.collect(rows, found)
+    needless = switched_off(found) if params["default_catalogs"] else []
+    judge = Judge(params["registries"], params["ignore"] + needless, groups, inputs, signed_scopes(cluster))
     connect = connect or Connections(cluster, inputs)
     answers = ask(judge.mirrors(references), connect, params["workers"])
     answers.update(ask(judge.signatures(answers), connect, params["workers"]))
@@ -455,6 +466,14 @@ def objects(cluster, rows, workers):
     return [obj for answer in answers.values() for obj in answer]
 
 
+def switched_off(objects):
+    """[entries as of the option ignore] for the images of the default catalogs among the objects."""
+    catalogs = [obj["spec"] for obj in objects if obj["kind"] in CATALOGS and predicates.is_default_catalog(obj)]
+    images = {spec.get("image") or ((spec.get("source") or {}).get("image") or {}).get("ref") for spec in catalogs}
+    return [{"prefix": image, "namespace": None, "reason": "Its catalog is disabled by the cut."}
+            for image in sorted(images - {None})]
+
+
 def signed_scopes(cluster):
     """{scope: name of the ClusterImagePolicy that demands Sigstore signatures of the images in it}."""
     return {scope: policy["metadata"]["name"] for policy in cluster_inputs.signature_policies(cluster)
@@ -509,13 +528,12 @@ def ask(mirrors, connect, workers):
 class Judge:
     """Says of each reference what the rules of all nodes make of it."""
 
-    def __init__(self, params, groups, inputs, signed):
+    def __init__(self, registries, ignore, groups, inputs, signed):
         self._groups = groups
         self._pull_secret = inputs.pull_secret
-        self._prefixes = [entry for entry in params["ignore"] if entry["prefix"]]
-        self._namespaces = {entry["namespace"]: entry["reason"] for entry in params["ignore"]
-                            if entry["namespace"]}
-        registries = frozenset(params["registries"])
+        self._prefixes = [entry for entry in ignore if entry["prefix"]]
+        self._namespaces = {entry["namespace"]: entry["reason"] for entry in ignore if entry["namespace"]}
+        registries = frozenset(registries)
         config = next((config for config in inputs.configs if config["kind"] == "Image"), None)
         self._surroundings = image_coverage.Surroundings(
             registries, registries or image_coverage.mirror_registries(conf for conf, _names in groups),

@@ -18,7 +18,7 @@ import pytest
 
 pytest.importorskip("openshift")
 
-from ansible_collections.disconnected.openshift.plugins.module_utils import errors, release_payload  # noqa: E402
+from ansible_collections.disconnected.openshift.plugins.module_utils import errors, predicates, release_payload  # noqa: E402
 from ansible_collections.disconnected.openshift.plugins.modules import (  # noqa: E402
     catalog_sources,
     cluster_connectivity,
@@ -84,7 +84,7 @@ class Mortal(FakeCluster):
         said = {entry["name"]: entry.get("disabled", False) for entry in hub.get("sources") or ()}
         disabled = said.get("redhat-operators", hub.get("disableAllDefaultSources", False))
         present = self.peek(*catalog_sources.SOURCE, "redhat-operators", catalog_sources.NAMESPACE)
-        if disabled and present and catalog_sources._is_default(present):
+        if disabled and present and predicates.is_default_catalog(present):
             del self._objects[self._key(*catalog_sources.SOURCE, "redhat-operators", catalog_sources.NAMESPACE)]
         if not disabled and not present:
             self.put(default_catalog())
@@ -105,7 +105,7 @@ class Mortal(FakeCluster):
 def default_catalog():
     return {"apiVersion": catalog_sources.SOURCE[0], "kind": catalog_sources.SOURCE[1],
             "metadata": {"name": "redhat-operators", "namespace": catalog_sources.NAMESPACE,
-                         "annotations": {catalog_sources.MANAGED_BY: "marketplace-operator"}}, "spec": {"image": INDEX}}
+                         "annotations": {"operatorframework.io/managed-by": "marketplace-operator"}}, "spec": {"image": INDEX}}
 
 
 def config(kind, name, spec, **more):

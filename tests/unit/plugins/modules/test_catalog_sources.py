@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("openshift")
 
-from ansible_collections.disconnected.openshift.plugins.module_utils import errors  # noqa: E402
+from ansible_collections.disconnected.openshift.plugins.module_utils import errors, predicates  # noqa: E402
 from ansible_collections.disconnected.openshift.plugins.modules import catalog_sources  # noqa: E402
 from ansible_collections.disconnected.openshift.plugins.modules.catalog_sources import CATALOG, HUB, NAMESPACE, SOURCE  # noqa: E402
 from ansible_collections.disconnected.openshift.tests.unit import fake_module  # noqa: E402
@@ -27,7 +27,7 @@ def hub(**spec):
 
 
 def source(name="redhat-operators", image=INDEX + ":v4.16", default=True, state="READY"):
-    annotations = {catalog_sources.MANAGED_BY: "marketplace-operator"} if default else {}
+    annotations = {"operatorframework.io/managed-by": "marketplace-operator"} if default else {}
     return {"apiVersion": SOURCE[0], "kind": SOURCE[1],
             "metadata": {"name": name, "namespace": NAMESPACE, "annotations": annotations},
             "spec": {"image": image, "sourceType": "grpc", "displayName": "Red Hat Operators", "publisher": "Red Hat",
@@ -51,7 +51,7 @@ class Marketplace(FakeClock):
         super().sleep(seconds)
         disabled = [entry["name"] for entry in self.cluster.peek(*HUB, "cluster")["spec"].get("sources") or ()]
         for obj in self.cluster.list(*SOURCE) + self.cluster.list(*CATALOG):
-            if obj["metadata"]["name"] in disabled and catalog_sources._is_default(obj):
+            if obj["metadata"]["name"] in disabled and predicates.is_default_catalog(obj):
                 self.cluster._objects.pop((*SOURCE, NAMESPACE, obj["metadata"]["name"]))
             elif self.serves:
                 self.cluster.put(dict(obj, status={"connectionState": {"lastObservedState": "READY"},
@@ -69,7 +69,7 @@ def test_the_name_that_subscriptions_use_is_kept():
     result = run(cluster, RED_HAT)
     assert result["catalogs"] == [{"name": "redhat-operators", "image": RED_HAT["image"], "replaces_default": True}]
     stored = cluster.peek(*SOURCE, "redhat-operators", NAMESPACE)
-    assert stored["spec"]["image"] == RED_HAT["image"] and not catalog_sources._is_default(stored)
+    assert stored["spec"]["image"] == RED_HAT["image"] and not predicates.is_default_catalog(stored)
     assert (stored["spec"]["displayName"], stored["spec"]["priority"]) == ("Red Hat Operators", -100)
     assert cluster.peek(*HUB, "cluster")["spec"]["sources"] == [{"name": "redhat-operators", "disabled": True}]
     assert cluster.peek(*CATALOG, "redhat-operator-index")["spec"]["source"]["image"]["ref"] == RED_HAT["image"]

@@ -20,7 +20,6 @@ from ansible_collections.disconnected.openshift.tests.unit.fake_clock import Fak
 from ansible_collections.disconnected.openshift.tests.unit.fake_cluster import CONFIG, SERVED, FakeCluster  # noqa: E402
 
 SAMPLES = ("samples.operator.openshift.io/v1", "Config")
-SOURCE = ("operators.coreos.com/v1alpha1", "CatalogSource")
 CATALOG = ("olm.operatorframework.io/v1", "ClusterCatalog")
 
 
@@ -47,11 +46,6 @@ def hub(disabled=True, **spec):
 def catalog(name):
     return obj("ClusterCatalog", name, {
         "availabilityMode": "Available", "priority": -100, "source": {"image": {"ref": "quay.io/%s:v4.16" % name}}}, api=CATALOG[0])
-
-
-def catalog_source(name, **annotations):
-    return {"apiVersion": SOURCE[0], "kind": SOURCE[1], "spec": {"image": "quay.io/%s-index:v4.16" % name}, "metadata": {
-        "name": name, "namespace": "openshift-marketplace", "annotations": annotations}}
 
 
 def cluster_of(*more, served=()):
@@ -154,13 +148,6 @@ class TestDisconnected:
         cluster = cluster_of()
         cluster.delete("v1", "Secret", snapshot.NAME, snapshot.NAMESPACE)
         assert run(cluster, check_mode=True)["changed"]
-
-    def test_the_default_catalogs_need_no_mirror_any_more(self):
-        cluster = cluster_of(catalog("openshift-redhat-operators"), catalog("ours"), catalog_source("acme"), catalog_source(
-            "redhat", **{"operatorframework.io/managed-by": "marketplace-operator"}), served=(CATALOG, SOURCE))
-        assert [entry["prefix"] for entry in run(cluster)["obsolete"]] == [
-            "quay.io/openshift-redhat-operators:v4.16", "quay.io/redhat-index:v4.16"]
-        assert run(cluster, default_catalogs=False)["obsolete"] == []
 
 
 class TestWaiting:

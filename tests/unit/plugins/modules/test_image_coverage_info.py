@@ -24,6 +24,7 @@ OTHER = "sha256:" + "cd" * 32
 SECRET = {"auths": {"quay.io": {"auth": "cXVheTpjYW5hcnk="}, "mirror:5000": {"auth": "bWlycm9yOmNhbmFyeQ=="}}}
 NODES = ("m0", "w0", "w1")
 RULES = rollouts.mirrored("quay.io/shop")
+CATALOGS = ("operators.coreos.com/v1alpha1", "CatalogSource"), ("olm.operatorframework.io/v1", "ClusterCatalog")
 APPS = ("apps/v1", "Deployment"), ("apps/v1", "DaemonSet"), ("batch/v1", "CronJob")
 
 
@@ -47,6 +48,16 @@ def workload(kind, name, image, namespace="shop", policy="IfNotPresent"):
     spec = {"jobTemplate": {"spec": template}} if kind == "CronJob" else template
     return {"apiVersion": dict(zip(("Deployment", "DaemonSet", "CronJob"), ("apps/v1", "apps/v1", "batch/v1")))[kind],
             "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+
+def cluster_catalog(name):
+    return {"apiVersion": CATALOGS[1][0], "kind": "ClusterCatalog", "metadata": {"name": name},
+            "spec": {"source": {"image": {"ref": "quay.io/%s:v4.16" % name}}}}
+
+
+def catalog_source(name, **annotations):
+    return {"apiVersion": CATALOGS[0][0], "kind": "CatalogSource", "spec": {"image": "quay.io/%s-index:v4.16" % name},
+            "metadata": {"name": name, "namespace": "openshift-marketplace", "annotations": annotations}}
 
 
 def daemon(node):
@@ -75,8 +86,8 @@ def cluster_of(*objects, served=APPS, rules=None, secret=None, configs=()):
 def run(cluster, registry=None, **given):
     registry = registry or Registry({"shop/mcd": [SHA], "shop/app": [SHA, "1"]})
     return image_coverage_info.run(cluster, dict({
-        "registries": [], "kinds": [], "ignore": [], "method": "files", "fix": False, "fail": False, "workers": 4,
-        "exec_timeout": 30}, **given), lambda *values: None, lambda host: registry)
+        "registries": [], "kinds": [], "ignore": [], "default_catalogs": False, "method": "files", "fix": False,
+        "fail": False, "workers": 4, "exec_timeout": 30}, **given), lambda *values: None, lambda host: registry)
 
 
 def row(result, image):
@@ -264,6 +275,17 @@ class TestIgnore:
         assert {row["image"]: row["reason"] for row in result["references"] if row["status"] == "ignored"} == {
             "registry.corp/app:1": "It is our own.", "quay.io/sand/app:1": "It is for play."}
         assert result["uncovered"] == ["quay.io/both/app:1"] and result["counts"]["ignored"] == 2
+
+    def test_catalogs_that_the_cut_switches_off_need_no_mirror(self):
+        cluster = cluster_of(
+            cluster_catalog("openshift-redhat-operators"), cluster_catalog("ours"), catalog_source("acme"),
+            catalog_source("redhat", **{"operatorframework.io/managed-by": "marketplace-operator"}), served=CATALOGS)
+        defaults = ["quay.io/openshift-redhat-operators:v4.16", "quay.io/redhat-index:v4.16"]
+        others = ["quay.io/acme-index:v4.16", "quay.io/ours:v4.16"]
+        result = run(cluster, default_catalogs=True)
+        assert sorted(result["uncovered"]) == others
+        assert sorted(row["image"] for row in result["references"] if row["status"] == "ignored") == defaults
+        assert sorted(run(cluster)["uncovered"]) == sorted(defaults + others)
 
     def test_what_is_ignored_is_not_asked_for(self):
         registry = Registry({})
