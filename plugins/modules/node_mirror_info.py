@@ -178,6 +178,7 @@ nodes:
 """
 
 import base64
+import contextlib
 import functools
 from concurrent.futures import ThreadPoolExecutor
 
@@ -252,11 +253,10 @@ def run(cluster, params, protect, clock=wait.SystemClock()):
         open_nodes = {name: node for name, node in nodes.items() if not rows.get(name, {}).get("matches")}
         rows.update(judge.rows(open_nodes, read(open_nodes)))
         wrong = [row for row in rows.values() if not row["matches"]]
-        return wait.Pending(_message(wrong, len(rows))) if wrong else True
-    try:
+        return wait.Pending(_message(wrong, len(rows))) if wrong and not judge.is_final(wrong) else True
+    with contextlib.suppress(errors.TimedOut):
         wait.poll(check, params["wait"], params["poll_interval"], clock, progress.Teller.of(params, clock).tell)
-    except errors.TimedOut:
-        judge.explain(nodes, rows)
+    judge.explain(nodes, rows)
     result = {"changed": False, "matches": all(row["matches"] for row in rows.values()),
               "nodes": [rows[name] for name in sorted(rows)]}
     if params["fail"] and not result["matches"]:
@@ -450,6 +450,10 @@ class Judge:
         # Most nodes have the very same files: each set of them is looked at once.
         self._verdict = functools.lru_cache(maxsize=None)(self._judge)
         return True
+
+    def is_final(self, wrong):
+        """Does waiting not help rows that do not match? They have all that the cluster's objects ask for, which is too little."""
+        return self._expect == "used" and self._wanted is not None and all(row["name"] in self._as_asked for row in wrong)
 
     def rows(self, nodes, contents):
         """{name: row of the result} for what a reader returned."""

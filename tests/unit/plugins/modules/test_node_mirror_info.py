@@ -281,6 +281,12 @@ class TestRegistry:
         assert only(result, "w0")["missing"] == [REGISTRIES_CONF + ": any mirror at mirror:443"]
         assert only(result, "w0")["reason"] == "no mirror set of the cluster names mirror:443"
 
+    def test_what_the_cluster_does_not_ask_for_is_not_waited_for(self):
+        clock = FakeClock()
+        result = run(cluster_of(), clock=clock, registry="mirror:443", wait=180)
+        assert only(result, "w0")["reason"] == "no mirror set of the cluster names mirror:443"
+        assert clock.now() == 0
+
     def test_clean(self):
         assert run(cluster_of(), registry="other:5000", expect="clean")["matches"]
         result = run(cluster_of(), registry=REGISTRY, expect="clean")
