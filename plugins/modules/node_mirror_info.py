@@ -180,7 +180,6 @@ nodes:
 import base64
 import contextlib
 import functools
-from concurrent.futures import ThreadPoolExecutor
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -204,7 +203,6 @@ from ..module_utils import (
 from ..module_utils.cluster import ARGUMENT_SPEC, Cluster
 
 API = cluster_inputs.MACHINE_CONFIG
-DAEMON = "machine-config-daemon"
 TROUBLES_TOLD = 3
 NODES_NAMED = 5
 
@@ -241,7 +239,7 @@ def main():
 def run(cluster, params, protect, clock=wait.SystemClock()):
     """The module's result; raises errors.Error when a node does not match and that is asked to fail."""
     judge = Judge(cluster, params, protect)
-    nodes = _chosen(cluster.list("v1", "Node"), params["nodes"])
+    nodes = node_reader.nodes(cluster, params["nodes"])
     read = {"files": _files_reader, "api": _api_reader}[params["method"]](cluster, judge.version, params)
     rows = {}
 
@@ -304,18 +302,6 @@ def _refresh(nodes, rows, present):
             del nodes[name], rows[name]
 
 
-def _chosen(nodes, names):
-    """{name: node} of the nodes asked for; without names all but those that no machine-config operator looks after."""
-    known = {node["metadata"]["name"]: node for node in nodes}
-    if names is None:
-        return {name: node for name, node in known.items()
-                if (node["metadata"].get("labels") or {}).get("kubernetes.io/os") != "windows"}
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise errors.InvalidInput("The cluster has no node %s." % ", ".join(unknown))
-    return {name: known[name] for name in names}
-
-
 def _message(wrong, total, trouble="do not have the image configuration that is asked for"):
     """What is wrong on how many nodes; those with the same trouble are told together."""
     alike = {}
@@ -338,26 +324,15 @@ def _names(names):
 
 def _files_reader(cluster, _version, params):
     """Reads the files themselves, through the daemon's pods."""
-    def read(nodes):
-        pods = {pod["spec"].get("nodeName"): pod["metadata"]["name"]
-                for pod in cluster.list("v1", "Pod", cluster_inputs.MCO_NAMESPACE, label_selector="k8s-app=" + DAEMON)
-                if pod.get("status", {}).get("phase") == "Running"}
+    def parsed(answer):
+        try:
+            return answer if isinstance(answer, errors.Error) else node_files.parse(answer)
+        except errors.Error as error:
+            return error
 
-        def read_one(name):
-            if name not in pods:
-                return errors.NotFound("no running machine-config-daemon pod")
-            try:
-                answer = cluster.exec(cluster_inputs.MCO_NAMESPACE, pods[name], DAEMON, node_files.command(),
-                                      timeout=params["exec_timeout"])
-                if answer.rc:
-                    # Its words are not repeated: only its standard error is sure to hold no file.
-                    return errors.Error("reading its files ended with exit code %d: %s" % (
-                        answer.rc, answer.stderr.strip()[:200]))
-                return node_files.parse(answer.stdout)
-            except errors.Error as error:
-                return error
-        with ThreadPoolExecutor(max_workers=max(1, min(params["workers"], len(nodes)))) as pool:
-            return dict(zip(nodes, pool.map(read_one, nodes)))
+    def read(nodes):
+        answers = node_reader.printed(cluster, nodes, node_files.command(), params["exec_timeout"], params["workers"])
+        return {name: parsed(answer) for name, answer in answers.items()}
     return read
 
 
