@@ -40,7 +40,8 @@ class Surroundings:
     registries -- the mirror registries, host[:port]; only mirrors there count. Empty: every mirror counts
     mirrors_only -- registries that hold nothing but mirrors; what names one of them needs no rule
     internal -- the names under which the cluster's own image registry is known
-    signed -- {scope: name of the ClusterImagePolicy that demands a Sigstore signature of every image in it}
+    signed -- {namespace: {scope: the policy that demands a Sigstore signature of every image in it}}, a ClusterImagePolicy's
+    under the namespace ""
     """
 
     registries: frozenset = frozenset()
@@ -53,8 +54,8 @@ class Surroundings:
 class Aim:
     """Where a node would pull a reference from: `sources`, [registries_conf.PullSource] in order.
 
-    The Verdict is there if nothing has to be asked for it, else `mirrors` are the references to ask for. `policy` is the
-    ClusterImagePolicy that demands a signature beside each, if one does.
+    The Verdict is there if nothing has to be asked for it, else `mirrors` are the references to ask for. `policy` is that
+    which demands a signature beside each, if one does, such as "ClusterImagePolicy openshift".
     """
 
     sources: tuple = ()
@@ -81,8 +82,8 @@ def internal_registries(image_config):
     return frozenset(name for name in names if name)
 
 
-def aim(text, conf, surroundings):
-    """The Aim of a reference (text) on nodes with this Configuration."""
+def aim(text, conf, surroundings, namespaces=()):
+    """The Aim of a reference (text) that is used in these namespaces, on nodes with this Configuration."""
     try:
         image = image_ref.parse(text)
     except InvalidInput as error:
@@ -106,7 +107,7 @@ def aim(text, conf, surroundings):
         source.reference for source in sources if source.mirror and not source.blocked
         and (not surroundings.registries or _host(source.reference) in surroundings.registries))
     if mirrors:
-        return Aim(sources, mirrors, policy=_policy_of(image, surroundings.signed))
+        return Aim(sources, mirrors, policy=_policy_of(image, surroundings.signed, namespaces))
     registry = registries_conf.find_registry(conf, image.repository)
     return Aim(sources, verdict=_without_mirror(image, sources, registry))
 
@@ -232,8 +233,9 @@ def _without_mirror(image, sources, registry):
     return Verdict(NO_RULE, "No rule of the nodes names a mirror for it.")
 
 
-def _policy_of(image, signed):
-    """The name of the ClusterImagePolicy in whose scopes an ImageRef is, "" without one."""
+def _policy_of(image, signed, namespaces):
+    """The policy in whose scopes an ImageRef is, "" without one. A cluster's own goes before those of namespaces."""
+    signed = [signed[namespace] for namespace in ("", *sorted(namespaces)) if namespace in signed]
     if not signed:
         return ""
     labels = image.registry.partition(":")[0].split(".")
@@ -241,7 +243,7 @@ def _policy_of(image, signed):
     parents = image.repository.split("/")
     names += ["/".join(parents[:length]) for length in range(len(parents) - 1, 0, -1)]
     names += ["*." + ".".join(labels[start:]) for start in range(1, len(labels))]
-    return next((signed[name] for name in names if name in signed), "")
+    return next((scopes[name] for scopes in signed for name in names if name in scopes), "")
 
 
 def _unsigned(target, signature, answer):
@@ -249,7 +251,7 @@ def _unsigned(target, signature, answer):
     if answer is not None:
         return Verdict(UNVERIFIED, "%s could not be looked for: %s" % (signature, answer.message))
     source = "%s:%s" % (image_ref.parse(target.sources[-1].reference).repository, signature.rpartition(":")[2])
-    return Verdict(NO_SIGNATURE, "A mirror has it, but not the Sigstore signature that ClusterImagePolicy %s demands: %s. The "
+    return Verdict(NO_SIGNATURE, "A mirror has it, but not the Sigstore signature that %s demands: %s. The "
                    "playbook mirror copies that of a release; otherwise: oc image mirror %s %s"
                    % (target.policy, signature, source, signature))
 

@@ -20,7 +20,8 @@ description:
     CatalogSources, ClusterServiceVersions, ClusterCatalogs, the ClusterVersion, the machine-config operator's
     ControllerConfig and the pools' rendered configurations, and in Knative's and Tekton's kinds where the API
     serves them. O(kinds) adds others.
-  - Where a ClusterImagePolicy demands Sigstore signatures, as one for release images does from OpenShift 4.21 on, an image
+  - Where a ClusterImagePolicy, or in its namespace an ImagePolicy, demands Sigstore signatures, as one for release images
+    does from OpenShift 4.21 on, an image
     counts as there only with its signature beside it at the mirror, which is where the nodes look for it.
   - Image streams that the samples operator manages count only where somebody's object refers to them.
   - Each reference is asked for by one C(HEAD) request, many at a time. The registries must be reachable from
@@ -191,7 +192,7 @@ references:
         - V(invalid) when nothing can be pulled by that name, now as after the cut.
         - V(unverified) when the mirror registry could not be asked.
         - V(no_credentials) when it refuses, for lack of a key in the pull secret or of the key's rights.
-        - V(no_signature) when a mirror has the image, but not the Sigstore signature that a ClusterImagePolicy demands.
+        - V(no_signature) when a mirror has the image, but not the Sigstore signature that a policy of the cluster demands.
         - V(not_mirrored) when the nodes have a rule, but no mirror has the image.
         - V(tag_without_tag_mirror) when it is a tag, and the nodes have a rule for digests alone.
         - V(no_rule) when no rule of the nodes leads to a mirror that counts.
@@ -475,9 +476,12 @@ def switched_off(objects):
 
 
 def signed_scopes(cluster):
-    """{scope: name of the ClusterImagePolicy that demands Sigstore signatures of the images in it}."""
-    return {scope: policy["metadata"]["name"] for policy in cluster_inputs.signature_policies(cluster)
-            if policy["kind"] == "ClusterImagePolicy" for scope in policy["spec"]["scopes"]}
+    """{namespace, or "" for all: {scope: the policy that demands Sigstore signatures of the images in it}}."""
+    found = {}
+    for policy in cluster_inputs.signature_policies(cluster):
+        named = "%s %s" % (policy["kind"], policy["metadata"]["name"])
+        found.setdefault(policy["metadata"].get("namespace", ""), {}).update(dict.fromkeys(policy["spec"]["scopes"], named))
+    return found
 
 
 class Connections:
@@ -544,8 +548,9 @@ class Judge:
         """The references on mirrors that have to be asked for, each once."""
         for reference in references:
             if not self._ignored(reference):
-                self._aims[reference.image] = [image_coverage.aim(reference.image, conf, self._surroundings)
-                                               for conf, _names in self._groups]
+                namespaces = {use.namespace for use in reference.uses}
+                self._aims[reference.image] = [
+                    image_coverage.aim(reference.image, conf, self._surroundings, namespaces) for conf, _names in self._groups]
         return sorted({mirror for aims in self._aims.values() for aim in aims for mirror in aim.mirrors})
 
     def signatures(self, answers):

@@ -152,10 +152,20 @@ class TestSignatures:
     """Nodes look for a signature beside the copy that they pull, and nowhere else."""
 
     TAG = SHA.replace(":", "-") + ".sig"
-    SIGNED = {"quay.io/digests": "openshift", "quay.io/two/app": "ours", "*.redhat.example.com": "any"}
+    SIGNED = {"": {"quay.io/digests": "ClusterImagePolicy openshift", "quay.io/two/app": "ClusterImagePolicy ours",
+                   "*.redhat.example.com": "ClusterImagePolicy any"},
+              "shop": {"quay.io/tags": "ImagePolicy shop", "quay.io/digests/app": "ImagePolicy nearer"}}
 
-    def aim(self, text):
-        return image_coverage.aim(text, CONF, Surroundings(signed=self.SIGNED))
+    def aim(self, text, *namespaces):
+        return image_coverage.aim(text, CONF, Surroundings(signed=self.SIGNED), namespaces)
+
+    @pytest.mark.parametrize("text, namespaces, policy", [
+        ("quay.io/tags/app:1", ["shop", "other"], "ImagePolicy shop"),
+        ("quay.io/tags/app:1", ["other"], ""),
+        ("quay.io/digests/app@" + SHA, ["shop"], "ClusterImagePolicy openshift"),
+    ])
+    def test_a_policy_of_a_namespace_holds_there(self, text, namespaces, policy):
+        assert self.aim(text, *namespaces).policy == policy
 
     @pytest.mark.parametrize("text, answers, asked", [
         ("quay.io/digests/app@" + SHA, [SHA], ["mirror:5000/d/app:" + TAG]),

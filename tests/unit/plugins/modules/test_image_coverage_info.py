@@ -115,12 +115,12 @@ class TestRun:
                        workload("CronJob", "night", "quay.io/shop/app:1@" + SHA)), registry)
         assert sorted(registry.asked) == [("shop/app", SHA), ("shop/mcd", SHA)]
 
+    @pytest.mark.parametrize("kind, place", [("ClusterImagePolicy", {}), ("ImagePolicy", {"namespace": "shop"})])
     @pytest.mark.parametrize("signature, status", [([SHA, SHA.replace(":", "-") + ".sig"], "covered"), ([SHA], "no_signature")])
-    def test_a_signature_that_a_policy_demands(self, signature, status):
-        policy = {"apiVersion": CONFIG, "kind": "ClusterImagePolicy", "metadata": {"name": "openshift"},
+    def test_a_signature_that_a_policy_demands(self, signature, status, kind, place):
+        policy = {"apiVersion": CONFIG, "kind": kind, "metadata": dict(place, name="openshift"),
                   "spec": {"scopes": ["quay.io/shop/app"]}}
-        cluster = cluster_of(workload("Deployment", "web", "quay.io/shop/app@" + SHA), policy,
-                             served=(*APPS, (CONFIG, "ClusterImagePolicy")))
+        cluster = cluster_of(workload("Deployment", "web", "quay.io/shop/app@" + SHA), policy, served=(*APPS, (CONFIG, kind)))
         cluster.version = "4.21.0"
         registry = Registry({"shop/mcd": [SHA], "shop/app": signature})
         result = run(cluster, registry)
