@@ -159,6 +159,8 @@ def _after_failure(playbook, found):
     elif found == UNKNOWN:
         again = "Make sure that the cluster answers, then run %s again: what is done already is left as it is." % _fqcn(
             playbook or "the playbook")
+    if playbook in ("mirror", "convert") and found == DISCONNECTED:
+        again += " Only copying needs the internet: %s and %s do without it." % (_fqcn("configure"), _fqcn("verify"))
     if playbook != "reconnect" and found in (BEGUN, WINDOW, ROLLOUT, CONFIGURED, REHEARSAL):
         again += " %s takes back what was configured." % _fqcn("reconnect")
     return again

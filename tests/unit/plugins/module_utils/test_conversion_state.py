@@ -96,6 +96,12 @@ def test_a_cluster_that_was_never_configured_is_not_verified_again():
     assert "openshift.configure" in conversion.next_step("verify", "connected", failed=True)
 
 
+def test_what_needs_no_internet_is_told_where_it_may_be_gone():
+    sentence = "Only copying needs the internet: disconnected.openshift.configure and disconnected.openshift.verify do without it."
+    assert sentence in conversion.next_step("convert", "disconnected", failed=True)
+    assert sentence not in conversion.next_step("convert", "configured", failed=True)
+
+
 def test_a_dry_run_is_followed_by_the_real_one():
     assert conversion.next_step("convert", "connected", dry=True) == "disconnected.openshift.convert without --check does it."
     assert "--check" not in conversion.next_step("verify", "configured", dry=True)
