@@ -51,7 +51,8 @@ def read_auth_file(path):
         with open(path, encoding="utf-8") as file:
             text = file.read()
     except FileNotFoundError:
-        raise errors.InvalidInput("The auth file %s does not exist on this host." % path)
+        raise errors.InvalidInput("The auth file %s does not exist on this host. The playbook prepare and the role pull_secret "
+                                  "write it." % path)
     except (OSError, UnicodeDecodeError):
         raise errors.InvalidInput("The auth file %s cannot be read by this user." % path)
     try:

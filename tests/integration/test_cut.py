@@ -228,15 +228,16 @@ def test_every_node_pulls_without_the_internet(lab, moments):
 
 
 def test_configure_needs_no_internet_any_more(lab):
-    """What the mirror registry serves is read from itself."""
-    writes = lab.writes
+    """What the mirror registry serves is read from itself, also by a host that has never been prepared."""
+    writes, auth_file = lab.writes, lab.home / "never-prepared.json"
     lab.command("upstream", "off")
     try:
-        run = lab.playbook("disconnected.openshift.configure")
+        run = lab.playbook("disconnected.openshift.configure", variables={"disconnected_auth_file": str(auth_file)})
     finally:
         lab.command("upstream", "on")
     assert run.rc == 0, run.output
     assert run.changed == 0 and lab.writes == writes
+    assert not auth_file.exists()
 
 
 def test_what_fell_back_to_its_source_is_named(lab, moments):
