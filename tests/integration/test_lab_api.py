@@ -25,6 +25,9 @@ CATALOGS = "/apis/operators.coreos.com/v1alpha1/namespaces/default/catalogsource
 INDEXES = "/apis/olm.operatorframework.io/v1/clustercatalogs"
 DAEMON_SETS = "/apis/apps/v1/namespaces/default/daemonsets"
 PODS = "/api/v1/namespaces/default/pods"
+PROJECTS = "/apis/project.openshift.io/v1/projects"
+REQUESTS = "/apis/project.openshift.io/v1/projectrequests"
+RBAC = "rbac.authorization.k8s.io/v1"
 OPERATORS = "/apis/config.openshift.io/v1/clusteroperators"
 DRY = "?dryRun=All"
 STRICT = "?dryRun=All&fieldValidation=Strict"
@@ -96,6 +99,10 @@ def daemon_set(labels=None, pod=None, **container):
 def pod(**spec):
     spec = {"containers": [{"name": "c", "image": "i"}], **spec}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec}
+
+
+def project_request(name, **more):
+    return {"apiVersion": "project.openshift.io/v1", "kind": "ProjectRequest", "metadata": {"name": name}, **more}
 
 
 def sources(*entries):
@@ -438,6 +445,66 @@ def test_a_deleted_namespace_takes_its_objects_along_after_a_while(api):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     assert api.call("GET", "/api/v1/namespaces/brief/configmaps/inside").code == 404
+
+
+@pytest.mark.parametrize(("name", "code", "message"), [
+    ("a", 422, 'ProjectRequest.project.openshift.io "a" is invalid: metadata.name: Invalid value: "a": must be at least '),
+    ("Shop", 422, "a lowercase RFC 1123 label must consist of"),
+    ("a.b", 422, "must not contain dots"),
+    ("kube", 403, 'project.project.openshift.io "kube" is forbidden: cannot request a project with the name "kube"'),
+    ("openshift-shop", 403, 'cannot request a project starting with "openshift-"'),
+    ("default", 409, 'project.project.openshift.io "default" already exists'),
+])
+def test_a_project_that_cannot_be_requested(api, name, code, message):
+    answer = api.call("POST", REQUESTS, project_request(name))
+    assert (answer.code, message in answer.message) == (code, True), answer.body
+    if code != 409:
+        assert api.call("GET", f"/api/v1/namespaces/{name}").code == 404
+
+
+def test_who_may_not_request_a_project_is_told(api):
+    answer = api.call("GET", REQUESTS, user="nobody")
+    assert (answer.code, answer.message) == (403, "You may not request a new project via this API.")
+    assert api.call("POST", REQUESTS, project_request("mine"), user="nobody").code == 403
+    assert api.call("GET", REQUESTS, token="").code == 403
+    assert api.call("GET", "/api/v1/namespaces/mine").code == 404
+
+
+def test_a_requested_project_belongs_to_its_requester(api):
+    assert api.call("GET", REQUESTS).body == {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+    assert api.call("POST", REQUESTS + DRY, project_request("own")).code == 201
+    assert api.call("GET", f"{PROJECTS}/own").code == 404
+    give = {"kind": "ClusterRole", "apiVersion": RBAC, "metadata": {"name": "self-provisioner"}, "rules": [
+        {"verbs": ["create"], "apiGroups": ["project.openshift.io"], "resources": ["projectrequests"]}]}
+    assert api.call("POST", f"/apis/{RBAC}/clusterroles", give).code == 201
+    to = {"kind": "ClusterRoleBinding", "apiVersion": RBAC, "metadata": {"name": "self-provisioners"},
+          "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "nobody"}],
+          "roleRef": {"kind": "ClusterRole", "apiGroup": "rbac.authorization.k8s.io", "name": "self-provisioner"}}
+    assert api.call("POST", f"/apis/{RBAC}/clusterrolebindings", to).code == 201
+    answer = api.call("POST", REQUESTS, project_request("own", displayName="Mine"), user="nobody")
+    assert (answer.code, answer.body["kind"], answer.body["status"]) == (201, "Project", {"phase": "Active"})
+    annotations = {"description": "", "display-name": "Mine", "requester": "nobody"}
+    wanted = {f"openshift.io/{key}": value for key, value in annotations.items()}
+    assert answer.body["metadata"]["annotations"] == wanted
+    for name, code in (("own", 201), ("default", 403)):
+        answer = api.call("POST", f"/api/v1/namespaces/{name}/configmaps", config_map("theirs"), user="nobody")
+        assert answer.code == code
+    rows = api.call("GET", f"{PROJECTS}?fieldSelector=metadata.name%3Down", headers=TABLE).body["rows"]
+    assert [row["cells"] for row in rows] == [["own", "Mine", "Active"]]
+
+
+def test_a_project_is_watched_until_it_is_gone(api):
+    api.call("POST", REQUESTS, project_request("short"))
+    listed = api.call("GET", f"{PROJECTS}?fieldSelector=metadata.name%3Dshort").body
+    assert [(item["metadata"]["name"]) for item in listed["items"]] == ["short"] and listed["kind"] == "ProjectList"
+    gone = api.call("DELETE", f"{PROJECTS}/short")
+    assert (gone.code, gone.body) == (200, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
+    since = listed["metadata"]["resourceVersion"]
+    path = f"{PROJECTS}?watch=true&timeoutSeconds=2&resourceVersion={since}&fieldSelector=metadata.name%3Dshort"
+    with urllib.request.urlopen(api.request("GET", path), context=api.tls, timeout=20) as response:
+        events = [json.loads(line) for line in response]
+    assert {event["object"]["kind"] for event in events} == {"Project"}
+    assert events[-1]["type"] == "DELETED" and events[-1]["object"]["metadata"]["name"] == "short"
 
 
 def test_some_namespaces_stay(api):

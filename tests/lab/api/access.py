@@ -17,6 +17,7 @@ MASTERS = "system:masters"
 _RBAC = "rbac.authorization.k8s.io"
 _BINDINGS, _CLUSTER_BINDINGS = f"rolebindings.{_RBAC}", f"clusterrolebindings.{_RBAC}"
 _ROLES, _CLUSTER_ROLES = f"roles.{_RBAC}", f"clusterroles.{_RBAC}"
+_OF_A_PROJECT = ("", "apps", "batch", "policy", _RBAC, "image.openshift.io", "apps.openshift.io", "build.openshift.io")
 _FOR_ANYONE = ("/version", "/healthz", "/livez", "/readyz", "/.well-known")
 _FOR_AUTHENTICATED = ("/api", "/openapi")
 
@@ -54,7 +55,10 @@ class Action:
 
 
 def seed_roles(store: Store) -> None:
-    """The roles of every cluster that the lab's users need: all rights, and reading without secrets or nodes' logs."""
+    """The roles of every cluster that the lab's users need.
+
+    All rights; reading without secrets or nodes' logs; what the administrator of a project may do in it.
+    """
     everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
     anywhere = {"verbs": ["*"], "nonResourceURLs": ["*"]}
     readable = [
@@ -62,7 +66,9 @@ def seed_roles(store: Store) -> None:
         for group, plurals in _readable(store).items()
     ]
     logs = {"verbs": ["get"], "apiGroups": [""], "resources": ["pods/log"]}
-    for name, rules in {"cluster-admin": [everything, anywhere], "cluster-reader": [*readable, logs]}.items():
+    inside = [{"verbs": ["*"], "apiGroups": list(_OF_A_PROJECT), "resources": ["*"]}]
+    roles = {"cluster-admin": [everything, anywhere], "cluster-reader": [*readable, logs], "admin": inside}
+    for name, rules in roles.items():
         store.create(_CLUSTER_ROLES, {"metadata": {"name": name}, "rules": rules})
     bind(store, "cluster-admins", "cluster-admin", "Group", "system:cluster-admins")
     bind(store, "cluster-readers", "cluster-reader", "User", VIEWER.name)
@@ -77,12 +83,13 @@ def _readable(store: Store) -> dict[str, list[str]]:
     return plurals
 
 
-def bind(store: Store, name: str, role: str, kind: str, subject: str) -> None:
-    """Bind a cluster role to a user or group for the whole cluster."""
+def bind(store: Store, name: str, role: str, kind: str, subject: str, namespace: str = "") -> None:
+    """Bind a cluster role to a user or group, in a namespace or for the whole cluster."""
+    metadata = {"name": name, "namespace": namespace} if namespace else {"name": name}
     store.create(
-        _CLUSTER_BINDINGS,
+        _BINDINGS if namespace else _CLUSTER_BINDINGS,
         {
-            "metadata": {"name": name},
+            "metadata": metadata,
             "subjects": [{"kind": kind, "apiGroup": _RBAC, "name": subject}],
             "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": role},
         },
@@ -112,6 +119,8 @@ def allowed(store: Store, user: User, action: Action) -> bool:
         return True
     elif action.resource in ("users", "projects") and (action.name or "~") == "~" and AUTHENTICATED in user.groups:
         return True  # basic-user: oneself, and the list of one's own projects
+    elif action.resource == "projectrequests" and action.verb == "list" and AUTHENTICATED in user.groups:
+        return True  # basic-user: whether one may request a project
     return any(_covers(rule, action) for rule in rules_for(store, user, action.namespace))
 
 

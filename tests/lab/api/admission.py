@@ -54,7 +54,7 @@ _LABEL_RULE = (
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 _LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 _QUALIFIED_NAME = re.compile(rf"({_SUBDOMAIN}/)?([A-Za-z0-9][-A-Za-z0-9_.]{{0,61}})?[A-Za-z0-9]")
-_NAMED_AS_LABEL = ("namespaces", "services")
+_NAMED_AS_LABEL = ("namespaces", "services", "projectrequests.project.openshift.io")
 _ANY_PATH_SEGMENT = re.compile(r"(?!\.{1,2}\Z)[^/%]+")  # what roles and users may be called
 _TEMPLATES = {
     "daemonsets.apps": "spec.template",
@@ -234,6 +234,8 @@ def _bad_name(resource: Resource, name: str) -> str:
     if resource.group in ("rbac.authorization.k8s.io", "user.openshift.io"):
         return "" if _ANY_PATH_SEGMENT.fullmatch(name) else "may not be '.' or '..' and may not contain '/' or '%'"
     if resource.key in _NAMED_AS_LABEL:
+        if resource.kind == "ProjectRequest" and len(name) < 2:
+            return "must be at least 2 characters long"
         if "." in name:
             return "must not contain dots"
         if len(name) > 63:

@@ -25,6 +25,7 @@ from . import (
     housekeeping,
     openapi_protobuf,
     patch,
+    projects,
     routes,
     schema,
     selectors,
@@ -48,7 +49,7 @@ from .resources import Resource, kubernetes_version
 from .routes import TRUE, Call
 from .store import Item, Store
 from .traffic import Fault, Request, Stats
-from .watch import Options, Watch, revision
+from .watch import Options, Shape, Watch, revision
 
 log = logging.getLogger(__name__)
 
@@ -208,8 +209,8 @@ class Server:
     # Reading
 
     async def _get(self, request: web.Request, call: Call, user: User) -> web.Response:
-        if call.resource.key in ("users.user.openshift.io", "projects.project.openshift.io"):
-            return self._json(request, self._virtual(call, user)[0])
+        if call.resource.kind == "User":
+            return self._json(request, self._oneself(call, user))
         item = self._item(call)
         if include := _table_wanted(request):
             metadata = {"resourceVersion": item.object["metadata"]["resourceVersion"]}
@@ -217,39 +218,31 @@ class Server:
         return self._bytes(request, item.encoded)
 
     def _item(self, call: Call) -> Item:
+        if call.resource.key == projects.PROJECTS:
+            if found := self.store.item("namespaces", call.name):
+                return projects.seen(found)
+            raise not_found(call.resource, call.name)
         item = self.store.item(call.resource.key, call.name, call.namespace if call.resource.namespaced else "")
         if item is None:
             raise not_found(call.resource, call.name)
         return item
 
-    def _virtual(self, call: Call, user: User) -> list[dict]:
-        """Users and projects, which are made from what else is known."""
-        if call.resource.kind == "User":
-            if call.name != "~":
-                raise not_found(call.resource, call.name)
-            metadata = {"name": user.name}
-            about = {"identities": None, "groups": list(user.groups)}
-            return [{"kind": "User", "apiVersion": call.resource.api_version, "metadata": metadata, **about}]
-        projects = [
-            {**item.object, "kind": "Project", "apiVersion": call.resource.api_version}
-            for item in self.store.items("namespaces")
-            if call.name in ("", item.object["metadata"]["name"])
-        ]
-        if call.name and not projects:
+    def _oneself(self, call: Call, user: User) -> dict:
+        """The user who asks: the lab keeps no other users."""
+        if call.name != "~":
             raise not_found(call.resource, call.name)
-        return projects
+        about = {"identities": None, "groups": list(user.groups)}
+        return {"kind": "User", "apiVersion": call.resource.api_version, "metadata": {"name": user.name}, **about}
 
     async def _list(self, request: web.Request, call: Call, user: User) -> web.Response:
         resource, query = call.resource, request.query
-        if resource.kind == "Project":
-            found = [Item(project) for project in self._virtual(call, user)]
-            metadata: dict = {"resourceVersion": str(self.store.revision)}
-        else:
-            if "sendInitialEvents" in query:
-                message = "Forbidden: sendInitialEvents is forbidden for list"
-                raise invalid_options("ListOptions", [Cause("sendInitialEvents", message, "FieldValueForbidden")])
-            _number(query, "timeoutSeconds")
-            found, metadata = self._page(resource, self._chosen(call, query), query)
+        if resource.key == projects.REQUESTS:
+            return self._json(request, projects.may_request(self.store, user))
+        if "sendInitialEvents" in query:
+            message = "Forbidden: sendInitialEvents is forbidden for list"
+            raise invalid_options("ListOptions", [Cause("sendInitialEvents", message, "FieldValueForbidden")])
+        _number(query, "timeoutSeconds")
+        found, metadata = self._page(resource, self._chosen(call, query), query)
         if include := _table_wanted(request):
             return self._json(request, table.table(resource, [item.object for item in found], metadata, include))
         if resource.custom:
@@ -260,6 +253,8 @@ class Server:
 
     def _chosen(self, call: Call, query) -> list[Item]:
         wanted = _selected(call, query)
+        if call.resource.key == projects.PROJECTS:
+            return [projects.seen(item) for item in self.store.items("namespaces") if wanted(item.object)]
         return [item for item in self.store.items(call.resource.key, call.namespace) if wanted(item.object)]
 
     def _page(self, resource: Resource, found: list[Item], query) -> tuple[list[Item], dict]:
@@ -288,11 +283,11 @@ class Server:
             wanted=_selected(call, query),
             namespace=call.namespace if call.resource.namespaced else "",
             revision=revision(query.get("resourceVersion")),
-            bookmarks=query.get("allowWatchBookmarks") in TRUE,
+            bookmarks=query.get("allowWatchBookmarks") in TRUE and call.resource.key != projects.PROJECTS,
             initial_events=initial,
             timeout=timeout,
         )
-        running = Watch(self.store, call.resource, options, self._watch_shape(request, call.resource))
+        running = self._watch_of(call.resource, options, self._watch_shape(request, call.resource))
         response = web.StreamResponse(
             headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
         )
@@ -307,6 +302,12 @@ class Server:
         finally:
             self._watches.discard(running)
         return response
+
+    def _watch_of(self, resource: Resource, options: Options, shape: Shape) -> Watch:
+        if resource.key == projects.PROJECTS:
+            namespaces = self.store.table["namespaces"]
+            return Watch(self.store, namespaces, options, lambda item: shape(projects.seen(item)))
+        return Watch(self.store, resource, options, shape)
 
     def _check_watch_list(self, query) -> None:
         minor = int(kubernetes_version(self.store.table.version).split(".")[1])
@@ -352,6 +353,8 @@ class Server:
 
     async def _create(self, request: web.Request, call: Call, user: User) -> web.Response:
         body, intent = await self._body(request, call), self._intent(request)
+        if call.resource.key == projects.REQUESTS:
+            return self._written(request, projects.request(self.store, call.resource, body, intent, user), intent, 201)
         if call.resource.verbs == ("create",):
             return self._json(request, self._review(call, body, user), 201)
         return self._written(request, writes.create(self.store, call, body, intent), intent, 201)
@@ -386,6 +389,8 @@ class Server:
 
     async def _delete(self, request: web.Request, call: Call, user: User) -> web.Response:
         options, intent = await self._delete_options(request)
+        if call.resource.key == projects.PROJECTS:
+            return self._json(request, projects.delete(self.store, call, options, intent))
         return self._json(request, writes.delete(self.store, call, options, intent))
 
     async def _deletecollection(self, request: web.Request, call: Call, user: User) -> web.Response:

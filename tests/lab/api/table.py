@@ -134,6 +134,10 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
     "secrets": (Column("Type", _at("type")), Column("Data", _size("data")), _AGE),
     "serviceaccounts": (Column("Secrets", lambda obj: len(obj.get("secrets") or [])), _AGE),
     "namespaces": (Column("Status", _at("status.phase")), _AGE),
+    "projects.project.openshift.io": (
+        Column("Display Name", _at(r"metadata.annotations.openshift\.io/display-name")),
+        Column("Status", _at("status.phase")),
+    ),
     "pods": (
         Column("Ready", _pod_ready),
         Column("Status", _pod_status),
