@@ -128,7 +128,7 @@ _AFTER = {
     (None, UNKNOWN): "verify, once the cluster answers.",
     ("rehearse", CONFIGURED): "disconnect makes ready for the cut.",
     ("verify", DISCONNECTED): "nothing; reconnect undoes everything.",
-    ("reconnect", CONNECTED): "nothing: the cluster is as it was.",
+    ("reconnect", CONNECTED): "nothing: all that this collection configured is taken back.",
 }
 
 
