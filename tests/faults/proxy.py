@@ -21,7 +21,7 @@ import threading
 import time
 from collections import namedtuple
 
-Request = namedtuple("Request", "method path status authorization")
+Request = namedtuple("Request", "method path authorization")
 BUFFER = 256 * 1024
 
 
@@ -91,15 +91,16 @@ class Proxy:
         with self._lock:
             return next((rule.fault for rule in self._rules if rule.applies(method, path)), None)
 
-    def begin(self):
+    def begin(self, request):
+        """Note a request before it is answered: a client that has its answer finds it counted."""
         with self._lock:
+            self.requests.append(request)
             self._now += 1
             self.most = max(self.most, self._now)
 
-    def end(self, request):
+    def end(self):
         with self._lock:
             self._now -= 1
-            self.requests.append(request)
 
     def forget(self):
         with self._lock:
@@ -138,14 +139,13 @@ class Exchange(http.server.BaseHTTPRequestHandler):
 
     def handle_any(self):
         proxy = self.server_proxy
-        proxy.begin()
-        self.status = 0
+        proxy.begin(Request(self.command, self.path, self.headers.get("Authorization")))
         try:
             if proxy.delay:
                 time.sleep(proxy.delay)
             (proxy.fault_for(self.command, self.path) or Exchange.forward)(self)
         finally:
-            proxy.end(Request(self.command, self.path, self.status, self.headers.get("Authorization")))
+            proxy.end()
 
     do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = handle_any
 
@@ -210,7 +210,6 @@ class Exchange(http.server.BaseHTTPRequestHandler):
         response.read()
 
     def start(self, status, headers, more=()):
-        self.status = status
         self.send_response_only(status)
         for name, value in (*headers, *more):
             self.send_header(name, value)
