@@ -7,6 +7,8 @@ COLLECTIONS := $(CURDIR)/.collections
 export ANSIBLE_COLLECTIONS_PATH := $(COLLECTIONS)
 export PYTHONPATH := $(CURDIR)/tests
 export PYTHONDONTWRITEBYTECODE := 1
+# A file is told by one worker, from its beginning. The order given stays: long stories first, short tests fill up the end.
+SIDE_BY_SIDE := -q -rs -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup setup-tests lab lab-down demo test unit integration benchmark lint sanity build release-check test-matrix clean
 
@@ -28,14 +30,15 @@ lab-down:  ## Stop exactly what `make lab` started
 demo: setup  ## Convert a cluster, prove it, and bring it back, in front of your eyes
 	@tests/tools/demo.sh
 
-test: setup-tests lint sanity  ## Everything: lint, sanity, unit tests, integration stories on the lab
-	@$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile tests/unit tests/integration
+test: setup-tests  ## Everything: lint, sanity, unit tests, integration stories on the lab
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint sanity
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/integration tests/unit
 
 unit: setup  ## Unit tests only
 	@$(BIN)/python -m pytest -q -rs tests/unit
 
 integration: setup-tests  ## Integration stories on the lab only
-	@$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile tests/integration
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/integration
 
 benchmark: setup  ## What docs/performance.md measures: minutes to an hour, so no part of `make test`
 	@$(BIN)/python -m benchmark cluster
