@@ -26,7 +26,7 @@ Finished = namedtuple("Finished", "rc stdout stderr")
 # What `oc image mirror` made of its lines: the targets that it says to have pushed, and its complaints, in its order.
 Outcome = namedtuple("Outcome", "pushed complaints")
 
-OLDEST = (4, 14)         # the oldest release that this engine was tried with
+OLDEST = (4, 14)         # the oldest release that this engine was tried with; 4.12 cannot read OCI indexes
 CHUNK_LINES = 25         # what a failure or a kill can take along at most
 # Images of one repository wait for each other in one process, those of other repositories do not; but each process costs
 # a fifth of a second of computing. So they are dealt out to as many as may run, though never less nor more to one than:

@@ -1,7 +1,8 @@
 # Copyright: (c) 2026, the disconnected.openshift maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The engine `oc`: with the real program where one is on PATH, with a stand-in that copies with skopeo where none is."""
+"""The engine `oc`: with the real program where one is on PATH that the engine takes, else with a stand-in that copies with
+skopeo."""
 from __future__ import annotations
 
 import json
@@ -24,9 +25,17 @@ from lab import images
 STAND_IN = pathlib.Path(__file__).parent / "stand_in"
 
 
+def taken(program):
+    """Is a program there, and of a release that the engine takes?"""
+    try:
+        return program is not None and bool(oc.Oc(program).version())
+    except errors.InvalidInput:
+        return False
+
+
 @pytest.fixture(autouse=True)
 def program(monkeypatch):
-    if shutil.which("oc") is None:
+    if not taken(shutil.which("oc")):
         monkeypatch.setenv("PATH", "%s:%s" % (STAND_IN, os.environ["PATH"]))
 
 
