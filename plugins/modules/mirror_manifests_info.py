@@ -34,6 +34,8 @@ options:
     type: list
     elements: path
     required: true
+requirements:
+  - PyYAML
 seealso:
   - module: disconnected.openshift.mirror_plan
   - module: disconnected.openshift.image_mirror_sets

@@ -74,6 +74,8 @@ options:
     type: list
     elements: str
     default: []
+requirements:
+  - Python 3.11 or newer, or the package tomli
 """
 
 EXAMPLES = r"""
