@@ -78,6 +78,7 @@ ARGUMENT_SPEC = {
     name: dict(option, fallback=(env_fallback, list(ENVIRONMENT[name]))) if name in ENVIRONMENT else dict(option)
     for name, option in AUTH_ARG_SPEC.items()
 }
+ARGUMENT_SPEC["kubeconfig"]["no_log"] = True  # old releases of kubernetes.core print the document
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ description:
     there.
   - Nodes are not touched.
 extends_documentation_fragment:
-  - kubernetes.core.k8s_auth_options
   - disconnected.openshift.attributes
   - disconnected.openshift.cluster
   - disconnected.openshift.progress

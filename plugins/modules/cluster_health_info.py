@@ -15,7 +15,6 @@ description:
   - Compared with the list of an earlier look, it tells what a change of the cluster has broken, apart from what was
     broken before.
 extends_documentation_fragment:
-  - kubernetes.core.k8s_auth_options
   - disconnected.openshift.attributes
   - disconnected.openshift.cluster
   - disconnected.openshift.progress

@@ -13,7 +13,6 @@ description:
   - Reads the C(ClusterVersion). A cluster that is being updated runs two releases, or more if the update was pointed
     elsewhere on its way. All of them have to be mirrored.
 extends_documentation_fragment:
-  - kubernetes.core.k8s_auth_options
   - disconnected.openshift.attributes
   - disconnected.openshift.cluster
 attributes:

@@ -19,7 +19,6 @@ description:
   - Its keys can be used by hand, see the page on the snapshot in the documentation. It holds no credential; the entries
     of the pull secret that were displaced are kept by M(disconnected.openshift.global_pull_secret).
 extends_documentation_fragment:
-  - kubernetes.core.k8s_auth_options
   - disconnected.openshift.attributes
   - disconnected.openshift.cluster
 attributes:

@@ -16,7 +16,6 @@ description:
   - It is what the playbooks say before they begin, and after they failed. It takes about a dozen requests, however many nodes
     there are.
 extends_documentation_fragment:
-  - kubernetes.core.k8s_auth_options
   - disconnected.openshift.attributes
   - disconnected.openshift.cluster
 attributes:

@@ -29,7 +29,6 @@ description:
     trusts for the registry.
   - Nothing is changed, and no credential is returned.
 extends_documentation_fragment:
-  - kubernetes.core.k8s_auth_options
   - disconnected.openshift.attributes
   - disconnected.openshift.cluster
 requirements:

@@ -23,7 +23,6 @@ description:
 author:
   - The disconnected.openshift maintainers (!UNKNOWN)
 extends_documentation_fragment:
-  - kubernetes.core.k8s_auth_options
   - disconnected.openshift.cluster
   - disconnected.openshift.attributes
 attributes:

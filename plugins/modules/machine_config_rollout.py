@@ -19,7 +19,6 @@ description:
     say C(Updated) for some seconds after a change that they have not noticed yet. What somebody else changes in these
     objects meanwhile is waited for, too.
 extends_documentation_fragment:
-  - kubernetes.core.k8s_auth_options
   - disconnected.openshift.attributes
   - disconnected.openshift.cluster
   - disconnected.openshift.progress

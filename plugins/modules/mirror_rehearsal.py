@@ -16,7 +16,6 @@ description:
     object's policy for the same source would contradict it.
   - Either way is a change that drains the nodes. See M(disconnected.openshift.machine_config_rollout) for the forecast.
 extends_documentation_fragment:
-  - kubernetes.core.k8s_auth_options
   - disconnected.openshift.attributes
   - disconnected.openshift.cluster
 attributes:

@@ -16,7 +16,6 @@ description:
     and proxy, and without its mirrors. Nothing is pulled.
   - No debug pod is created. The command runs through the machine-config-daemon pod that every node has.
 extends_documentation_fragment:
-  - kubernetes.core.k8s_auth_options
   - disconnected.openshift.attributes
   - disconnected.openshift.cluster
 attributes:

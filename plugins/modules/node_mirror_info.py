@@ -19,7 +19,6 @@ description:
     run.
   - Credentials are compared in memory and never returned.
 extends_documentation_fragment:
-  - kubernetes.core.k8s_auth_options
   - disconnected.openshift.attributes
   - disconnected.openshift.cluster
   - disconnected.openshift.progress

@@ -15,7 +15,6 @@ description:
   - The container only sleeps, without any right; whether it can run does not matter.
   - Where each pull came from is what M(disconnected.openshift.pull_source_info) tells, looking back to RV(began).
 extends_documentation_fragment:
-  - kubernetes.core.k8s_auth_options
   - disconnected.openshift.attributes
   - disconnected.openshift.cluster
 attributes:

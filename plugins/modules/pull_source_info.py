@@ -17,7 +17,6 @@ description:
   - An image that a node has already is not pulled again unless its pull policy is C(Always), and leaves no
     line.
 extends_documentation_fragment:
-  - kubernetes.core.k8s_auth_options
   - disconnected.openshift.attributes
   - disconnected.openshift.cluster
 attributes:

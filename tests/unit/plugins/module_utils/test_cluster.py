@@ -6,12 +6,16 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
+import pathlib
+import re
 import socket
 
 import pytest
+import yaml
 
 pytest.importorskip("openshift")
 
+from ansible_collections.disconnected.openshift.plugins.doc_fragments import cluster as fragment  # noqa: E402
 from ansible_collections.disconnected.openshift.plugins.module_utils import cluster as cluster_util  # noqa: E402
 from ansible_collections.disconnected.openshift.plugins.module_utils import errors  # noqa: E402
 from ansible_collections.disconnected.openshift.plugins.module_utils.cluster import Cluster, ExecResult  # noqa: E402
@@ -606,3 +610,16 @@ def test_argument_spec_keeps_what_is_secret_secret_and_reads_the_environment():
     assert {name for name, option in spec.items() if option.get("no_log")} >= {"api_key", "password", "kubeconfig"}
     assert set(spec) - set(cluster_util.ENVIRONMENT) == {"kubeconfig", "proxy_headers"}
     assert spec["ca_cert"]["fallback"][1] == ["K8S_AUTH_CA_CERT", "K8S_AUTH_SSL_CA_CERT"]
+
+
+def test_argument_spec_is_what_the_fragment_documents():
+    """Galaxy renders no module of a collection one of whose modules extends a fragment of another collection."""
+    def described(options, inner):
+        return {name: (option.get("type", "str"), option.get("elements"), tuple(option.get("aliases", ())),
+                       described(option.get(inner) or {}, inner)) for name, option in options.items()}
+
+    documented = yaml.safe_load(fragment.ModuleDocFragment.DOCUMENTATION)["options"]
+    assert described(documented, "suboptions") == described(cluster_util.ARGUMENT_SPEC, "options")
+    for path in sorted(pathlib.Path(cluster_util.__file__).parents[1].glob("modules/*.py")):
+        extended = re.search(r"^extends_documentation_fragment:\n((?:  - .*\n)+)", path.read_text(), re.M)[1].split()[1::2]
+        assert extended and all(name.startswith("disconnected.openshift.") for name in extended), path.name
