@@ -56,6 +56,30 @@ def test_what_is_in_it(tarball):
     assert tarball.stat().st_size < 2**20
 
 
+LEFT_ABOUT = [
+    ".ansible/tmp/a", ".cache/matrix/3.12-2.18/venv/bin/python", ".ci/run", ".collections/ansible_collections/kubernetes/core/a.py",
+    ".git/HEAD", ".gitignore", ".hypothesis/examples/a", ".lab/lab.json", ".lab/ca/mirror.key", ".mypy_cache/a", ".pytest_cache/a",
+    ".ruff_cache/a", ".venv/bin/python", "changelogs/fragments/more.yml", "changelogs/.plugin-cache.yaml",
+    "collections/ansible_collections/a", "disconnected-openshift-0.0.9.tar.gz", "importer_result.json",
+    "playbooks/convert-artifact-2026-01-01T00:00:00.json", "playbooks/convert.retry", "plugins/modules/__pycache__/a.cpython-312.pyc",
+    "tests/output/a", "tests/integration/inventory",
+]
+
+
+def test_what_lies_about_is_not_in_it(tree, tarball, tmp_path):
+    """After labs, tests, a matrix, runs of a navigator in the checkout: the same files as without."""
+    copy = tmp_path / "ansible_collections" / "disconnected" / "openshift"
+    copy.parent.mkdir(parents=True)
+    subprocess.run(["cp", "-a", str(tree), str(copy)], check=True)
+    for name in LEFT_ABOUT:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_text("left about")
+    run("ansible-galaxy", "collection", "build", str(copy), "--output-path", str(tmp_path), directory=tmp_path)
+    [built] = tmp_path.glob("*.tar.gz")
+    with tarfile.open(built) as archive, tarfile.open(tarball) as clean:
+        assert set(archive.getnames()) == set(clean.getnames())
+
+
 def test_the_documentation_of_every_module_and_role_is_well_formed(tree):
     run("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs=dependent", ".", directory=tree,
         ANSIBLE_COLLECTIONS_PATH=str(tree.parents[2]))
@@ -75,6 +99,7 @@ def test_an_execution_environment_can_be_defined(tarball, tmp_path):
     example = ROOT / "docs" / "examples" / "awx-project"
     run("cp", "-a", str(example), str(tmp_path / "project"), directory=tmp_path)
     run("ansible-builder", "create", "-f", "execution-environment.yml", "-c", str(tmp_path / "context"),
+        "--output-filename", "Containerfile",  # on a host with docker alone it would be a Dockerfile
         directory=tmp_path / "project" / "execution-environment")
     context = tmp_path / "context"
     assert "awx-ee" in (context / "Containerfile").read_text()
