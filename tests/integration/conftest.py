@@ -35,6 +35,11 @@ class Run:
         return sum(int(n) for n in re.findall(r"changed=(\d+)", self.output))
 
     @property
+    def warnings(self):
+        """Every warning that was displayed, also those of things that a coming ansible-core will refuse."""
+        return re.findall(r"^\[(?:DEPRECATION )?WARNING\].*", self.output, flags=re.MULTILINE)
+
+    @property
     def failures(self):
         """The messages of the tasks that failed."""
         return [task["result"].get("msg", "") for task in self.tasks if task["outcome"] == "failed"]

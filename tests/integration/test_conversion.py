@@ -40,14 +40,40 @@ def shown():
     return []
 
 
+# What later releases of ansible-core refuse, earlier ones can be asked to refuse or to warn of.
+# Each knows its own settings.
+STRICT = {
+    "ANSIBLE_DEPRECATION_WARNINGS": "true",
+    "ANSIBLE_ALLOW_BROKEN_CONDITIONALS": "false",
+    "ANSIBLE_INJECT_FACT_VARS": "false",
+    "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",  # an inventory is not needed
+    "_ANSIBLE_TEMPLAR_UNTRUSTED_TEMPLATE_BEHAVIOR": "warning",
+}
+
+
 @pytest.fixture
 def play(lab, shown):
-    """Runs a playbook as talkatively as it can be asked to."""
+    """Runs a playbook as talkatively as it can be asked to. It shall not say a word of warning, whatever it returns."""
     def run(name, *arguments):
-        done = lab.playbook("disconnected.openshift." + name, "-vvv", "--diff", *arguments)
+        done = lab.playbook("disconnected.openshift." + name, "-vvv", "--diff", *arguments, env=STRICT)
         shown.append(done.output + json.dumps(done.tasks))
+        assert not done.warnings, "\n".join(done.warnings)
         return done
     return run
+
+
+@pytest.mark.parametrize("task, warned", [
+    ({"ansible.builtin.debug": {}, "when": "true"}, False),
+    ({"ansible.builtin.debug": {}, "when": "{{ true }}"}, True),
+    ({"disconnected.openshift.dockerconfigjson": {"path": "auth.json", "registries": [
+        {"registry": "HTTPS://Registry.example.com/", "username": "a", "password": "b"}]}, "check_mode": True}, True),
+])
+def test_a_warning_would_be_noticed(lab, tmp_path, task, warned):
+    """Ansible's of what is written, and a module's."""
+    playbook = tmp_path / "play.json"
+    playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task | {"name": "it"}]}]))
+    run = lab.playbook(playbook, env=STRICT)
+    assert run.rc == 0 and bool(run.warnings) == warned, run.output
 
 
 def test_check_mode_is_a_plan_and_writes_nothing(lab, play, before):
