@@ -5,10 +5,12 @@
 
 Each pair has a virtual environment of its own below .cache/matrix. In it run the unit tests, a conversion from its beginning
 to its end, and once for each ansible-core the sanity tests. The oldest ansible-core has the oldest of everything that the
-collection depends on, the others the newest. With arguments such as `3.12/2.18` only these pairs are run.
+collection depends on, and fails if that is not what was installed; the others have the newest. With arguments such as
+`3.12/2.18` only these pairs are run.
 """
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import re
@@ -17,7 +19,13 @@ import sys
 import time
 import zipfile
 
+import yaml
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from interpreters import interpreters  # noqa: E402
+
 CACHE = ROOT / ".cache" / "matrix"
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 OLDEST_CORE = (2, 16)
@@ -33,19 +41,24 @@ def numbers(version):
     return tuple(int(number) for number in version.split("."))
 
 
-def interpreters():
-    """{"3.12": the program} of each Python that runs: a name on PATH may be a stand-in for none."""
-    homes = sorted(pathlib.Path(os.environ.get("PYENV_ROOT", pathlib.Path.home() / ".pyenv")).glob("versions/*/bin"))
-    found = {}
-    for version in PYTHONS:
-        for program in ["python" + version, *(str(home / ("python" + version)) for home in homes)]:
-            try:
-                subprocess.run([program, "-c", "import ensurepip, venv"], check=True, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
-            except (OSError, subprocess.CalledProcessError):
-                continue
-            found.setdefault(version, program)
-    return found
+def oldest_packages():
+    """{package: the oldest version that is allowed} of the Python packages that every controller needs."""
+    lines = (ROOT / "meta" / "requirements.txt").read_text().splitlines()
+    return dict(line.split(">=") for line in lines if ">=" in line and ";" not in line)
+
+
+def oldest_collections():
+    """The same for collections."""
+    dependencies = yaml.safe_load((ROOT / "galaxy.yml").read_text())["dependencies"]
+    return {name: bound.removeprefix(">=") for name, bound in dependencies.items()}
+
+
+def differences(wanted, found):
+    """A sentence for each version that is not as wanted; 38 and 38.0.0 are the same."""
+    def plain(version):
+        return re.sub(r"(\.0)+$", "", version or "none")
+    return ["%s is %s and not %s" % (name, found.get(name, "not there"), version)
+            for name, version in wanted.items() if plain(found.get(name)) != plain(version)]
 
 
 def cores(program, version):
@@ -57,9 +70,9 @@ def cores(program, version):
                   if minor >= OLDEST_CORE and numbers(version) <= NEWEST_PYTHON.get(minor, numbers(version)))
 
 
-def collections(program, package):
-    """A collections path with this checkout and the kubernetes.core of an ansible package."""
-    path = CACHE / ("collections-" + re.sub(r"\W+", "-", package))
+def collections(program, version, package):
+    """A collections path with this checkout and the kubernetes.core of an ansible package, as a Python can have it."""
+    path = CACHE / ("collections-%s-%s" % (version, re.sub(r"\W+", "-", package)))
     root = path / "ansible_collections"
     if not (root / "kubernetes").is_dir():
         wheels = path / "wheels"
@@ -77,16 +90,16 @@ def collections(program, package):
 class Pair:
     """One Python with one ansible-core."""
 
-    def __init__(self, version, program, core, sanity):
+    def __init__(self, version, program, core):
         self.name = "%s/%d.%d" % (version, *core)
-        self.version, self.program, self.core, self.sanity = version, program, core, sanity
+        self.version, self.program, self.core = version, program, core
         self.oldest = core == OLDEST_CORE
         self.home = CACHE / self.name.replace("/", "-")
         self.bin = self.home / "venv" / "bin"
 
     def install(self):
         requirements = ["-r", "tests/requirements.txt", "ansible-core==%d.%d.*" % self.core]
-        requirements += ["-c", "tests/release/oldest.txt"] if self.oldest else []
+        requirements += ["%s==%s" % bound for bound in oldest_packages().items()] if self.oldest else []
         stamp = self.home / "stamp"
         wanted = repr(requirements) + (ROOT / "tests/requirements.txt").read_text()
         if not (stamp.exists() and stamp.read_text() == wanted):
@@ -102,19 +115,38 @@ class Pair:
         with open(self.home / (what + ".log"), "ab") as log:
             subprocess.run(argv, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, check=True)
 
-    def test(self):
-        """Runs everything; returns what failed."""
+    def installed(self, path):
+        """{what: version} of the Python packages and of kubernetes.core."""
+        pip = [str(self.bin / "python"), "-m", "pip", "list", "--disable-pip-version-check", "--format", "json"]
+        listed = subprocess.run(pip, check=True, stdout=subprocess.PIPE)
+        manifest = path / "ansible_collections" / "kubernetes" / "core" / "MANIFEST.json"
+        return {each["name"].lower(): each["version"] for each in json.loads(listed.stdout)} | {
+            "kubernetes.core": json.loads(manifest.read_text())["collection_info"]["version"]}
+
+    def counts(self):
+        """What pytest said in the end of each log, such as "unit: 2795 passed, 1 skipped"."""
+        said = {log.stem: re.search(r"^=* ?(\d+ (?:passed|failed).*?) in [\d.]+s", log.read_text(), flags=re.MULTILINE)
+                for log in sorted(self.home.glob("*.log"))}
+        return ["%s: %s" % (what, found[1]) for what, found in said.items() if found]
+
+    def test(self, sanity):
+        """Runs everything, `sanity` tests if so told; returns what failed."""
         for log in self.home.glob("*.log"):
             log.unlink()
         packages = OLD_COLLECTIONS if self.oldest else NEW_COLLECTIONS
-        path = {"ANSIBLE_COLLECTIONS_PATH": str(collections(self.program, packages))}
+        there = collections(self.program, self.version, packages)
+        path = {"ANSIBLE_COLLECTIONS_PATH": str(there)}
         pytest = [str(self.bin / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
         steps = [("unit", [*pytest, *UNIT], path), ("story", [*pytest, *STORY], path)]
-        if self.sanity:
+        if sanity:
             steps.append(("sanity", ["tests/tools/sanity.sh"], path | {"VENV": str(self.bin.parent)}))
         failed = []
         try:
             self.install()
+            wrong = differences(oldest_packages() | oldest_collections(), self.installed(there)) if self.oldest else []
+            if wrong:
+                (self.home / "versions.log").write_text("\n".join(wrong) + "\n")
+                failed.append("versions")
             for what, argv, env in steps:
                 try:
                     self.run(what, argv, **env)
@@ -126,23 +158,22 @@ class Pair:
 
 
 def main(wanted):
-    pairs, seen = [], set()
-    for version, program in interpreters().items():
-        for core in cores(program, version):
-            pairs.append(Pair(version, program, core, sanity=core not in seen))
-            seen.add(core)
-    unknown = set(wanted) - {pair.name for pair in pairs}
-    if unknown or not pairs:
-        raise SystemExit("There is no %s here, but %s." % (", ".join(sorted(unknown)), ", ".join(pair.name for pair in pairs)))
-    bad = 0
-    for pair in pairs:
+    known = [Pair(version, program, core) for version, program in interpreters(PYTHONS, needs="ensurepip, venv").items()
+             for core in cores(program, version)]
+    unknown = set(wanted) - {pair.name for pair in known}
+    if unknown or not known:
+        there = ", ".join(pair.name for pair in known)
+        raise SystemExit("There is no %s here, but %s." % (", ".join(sorted(unknown)), there))
+    bad, seen = 0, set()
+    for pair in known:
         if wanted and pair.name not in wanted:
             continue
         began = time.monotonic()
-        failed = pair.test()
+        failed = pair.test(sanity=pair.core not in seen)
+        seen.add(pair.core)
         bad += bool(failed)
-        print("%-10s %4d s  %s" % (pair.name, time.monotonic() - began, ", ".join(
-            "%s FAILED, see %s" % (what, pair.home / (what + ".log")) for what in failed) or "passed"), flush=True)
+        told = ["%s FAILED, see %s" % (what, pair.home / (what + ".log")) for what in failed] or ["passed"]
+        print("%-10s %4d s  %s" % (pair.name, time.monotonic() - began, "; ".join(told + pair.counts())), flush=True)
     return 1 if bad else 0
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import importlib.machinery
+import os
 import pathlib
 import sys
 import types
@@ -25,9 +26,10 @@ def package(name, path):
 
 
 def collections_root():
-    """Where kubernetes.core lies: in this checkout's own tree, or in the tree that holds this checkout."""
-    own = ROOT / ".collections" / "ansible_collections"
-    return own if own.is_dir() else ROOT.parents[1]
+    """Where kubernetes.core lies: where ANSIBLE_COLLECTIONS_PATH says, in this checkout's own tree, or around it."""
+    named = [path for path in os.environ.get("ANSIBLE_COLLECTIONS_PATH", "").split(os.pathsep) if path]
+    trees = [pathlib.Path(path) / "ansible_collections" for path in [*named, ROOT / ".collections"]]
+    return next((tree for tree in trees if (tree / "kubernetes" / "core").is_dir()), ROOT.parents[1])
 
 
 if "ansible_collections" not in sys.modules:
