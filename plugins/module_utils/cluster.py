@@ -27,6 +27,7 @@ from ansible.module_utils.basic import env_fallback, missing_required_lib
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
 
 from . import errors, wait
+from .connections import PARTIAL_CHAIN
 
 try:
     import kubernetes.client
@@ -158,7 +159,7 @@ class Cluster:
         self._answered = False
         self._is_there = False
         self._version = None
-        self._tls = None
+        self._tls = api_client.rest_client.pool_manager.connection_pool_kw.get("ssl_context")
 
     @classmethod
     def connect(cls, params, clock=wait.SystemClock(), patience=None):
@@ -171,6 +172,7 @@ class Cluster:
                                                     url="https://pypi.org/project/openshift/"),
                                exception=MISSING_LIBRARY)
         api_client = kubernetes.client.ApiClient(_configuration(params))
+        _trust_as_oc_does(api_client)
         api_client.user_agent = "ansible-collection disconnected.openshift"
         for name, value in _impersonation(params):
             # A group is one header. The client keeps headers in a dict: a second one needs another spelling.
@@ -363,7 +365,7 @@ class Cluster:
         headers = ["%s: %s" % item for item in self._api_client.default_headers.items()]
         headers += ["Authorization: %s" % bearer["value"]] if bearer else []
         socket = websocket.WebSocket(skip_utf8_validation=True, sslopt={
-            "context": self._tls_context(), "cert_reqs": ssl.CERT_REQUIRED, "check_hostname": True,
+            "context": self._tls, "cert_reqs": ssl.CERT_REQUIRED, "check_hostname": True,
             "server_hostname": getattr(configuration, "tls_server_name", None)})
         socket.settimeout(CONNECT_SECONDS)
         with self._translated(request):
@@ -371,19 +373,6 @@ class Cluster:
                            subprotocols=["v4.channel.k8s.io"], suppress_origin=True, redirect_limit=0,
                            **_websocket_proxy(configuration))
         return socket
-
-    def _tls_context(self):
-        if self._tls is None:
-            configuration = self._api_client.configuration
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            if configuration.ssl_ca_cert:
-                context.load_verify_locations(cafile=configuration.ssl_ca_cert)
-            else:
-                context.load_default_certs()
-            if configuration.cert_file:
-                context.load_cert_chain(configuration.cert_file, configuration.key_file)
-            self._tls = context
-        return self._tls
 
 
 # What failures mean.
@@ -589,6 +578,33 @@ def _check_tls(configuration):
     for path in (configuration.ssl_ca_cert, configuration.cert_file, configuration.key_file):
         if path and not os.path.isfile(path):
             raise errors.InvalidInput("%s does not exist: it is named as ca_cert, client_cert or client_key." % path)
+
+
+def _trust_as_oc_does(api_client):
+    """Let the client's connections verify the API's certificate with one context of ours.
+
+    Theirs asks with Python 3.13 for RFC 5280's finer points (key identifiers, a key usage of the CA), which oc, the nodes and
+    earlier releases of Python do not; chain, names and dates are verified as before. Like Python 3.13 and oc, every release
+    trusts whatever certificate is given, an intermediate CA's too.
+    """
+    configuration = api_client.configuration
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_flags = context.verify_flags & ~ssl.VERIFY_X509_STRICT | PARTIAL_CHAIN
+    try:
+        if configuration.ssl_ca_cert:
+            context.load_verify_locations(cafile=configuration.ssl_ca_cert)
+        else:
+            context.load_default_certs()
+        if configuration.cert_file:
+            # A password, so that nobody is asked for one: a key that needs it is refused.
+            context.load_cert_chain(configuration.cert_file, configuration.key_file, password="")
+    except (OSError, ValueError):
+        raise errors.InvalidInput("%s: its CA certificates (ca_cert, or in the kubeconfig), the certificate of the client, or its "
+                                  "key cannot be used. They must be in PEM form, the key without a passphrase and the "
+                                  "certificate's own." % configuration.host) from None
+    given = api_client.rest_client.pool_manager.connection_pool_kw
+    given.update(ssl_context=context, cert_file=None, key_file=None)
 
 
 def _impersonation(params):

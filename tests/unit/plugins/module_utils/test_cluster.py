@@ -9,9 +9,12 @@ import json
 import pathlib
 import re
 import socket
+import ssl
 
 import pytest
+import urllib3.connection
 import yaml
+from cryptography.hazmat.primitives import serialization
 
 pytest.importorskip("openshift")
 
@@ -21,7 +24,7 @@ from ansible_collections.disconnected.openshift.plugins.module_utils import erro
 from ansible_collections.disconnected.openshift.plugins.module_utils.cluster import Cluster, ExecResult  # noqa: E402
 from ansible_collections.disconnected.openshift.tests.unit.fake_clock import FakeClock  # noqa: E402
 from ansible_collections.disconnected.openshift.tests.unit.scripted_api import (  # noqa: E402
-    Answer, Drop, Exec, Proxy, ScriptedApi, refusal)
+    Answer, Drop, Exec, Proxy, ScriptedApi, certificate, pem, refusal)
 
 TOKEN = "sha256~canary-token"
 SECRET = "/api/v1/namespaces/openshift-config/secrets/pull-secret"
@@ -623,3 +626,31 @@ def test_argument_spec_is_what_the_fragment_documents():
     for path in sorted(pathlib.Path(cluster_util.__file__).parents[1].glob("modules/*.py")):
         extended = re.search(r"^extends_documentation_fragment:\n((?:  - .*\n)+)", path.read_text(), re.M)[1].split()[1::2]
         assert extended and all(name.startswith("disconnected.openshift.") for name in extended), path.name
+
+
+class TestTrust:
+    def test_what_python_3_13_asks_of_certificates_and_oc_does_not_is_not_asked(self, connect, api, monkeypatch):
+        """The certificate of the server has no key identifier, that of the CA no key usage."""
+        def strict(*args, **kwargs):
+            context = made(*args, **kwargs)
+            context.verify_flags |= ssl.VERIFY_X509_STRICT
+            return context
+
+        made = urllib3.connection.create_urllib3_context
+        monkeypatch.setattr(urllib3.connection, "create_urllib3_context", strict)
+        api.answer("GET", SECRET, Answer(200, secret("pull-secret")))
+        assert get(connect())["metadata"]["name"] == "pull-secret"
+
+    @pytest.mark.parametrize("options", [["ca_cert"], ["client_cert", "client_key"]])
+    def test_files_that_hold_no_certificate(self, connect, tmp_path, options):
+        (tmp_path / "rubbish").write_text("rubbish")
+        with pytest.raises(errors.InvalidInput, match="must be in PEM form"):
+            connect(**dict.fromkeys(options, str(tmp_path / "rubbish")))
+
+    def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(self, connect, tmp_path):
+        cert, key = certificate("client", ca=False)
+        (tmp_path / "client.crt").write_bytes(pem(cert))
+        (tmp_path / "client.key").write_bytes(key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"secret")))
+        with pytest.raises(errors.InvalidInput, match="without a passphrase"):
+            connect(client_cert=str(tmp_path / "client.crt"), client_key=str(tmp_path / "client.key"))

@@ -106,7 +106,10 @@ def test_what_oc_mirror_left(run, tmp_path):
 def test_another_run_of_the_same_says_the_same(run, tmp_path):
     one = workspace(tmp_path / "one", OC_MIRROR)
     two = workspace(tmp_path / "two", OC_MIRROR, created="2026-02-02T00:00:00Z")
-    assert run(one) == dict(run(one, two), invocation=run(one)["invocation"])
+    first, both = run(one), run(one, two)
+    for result in (first, both):
+        result.pop("invocation", None)  # the options that were given; ansible-core tells them before 2.21
+    assert first == both
 
 
 def test_names_that_two_workspaces_share(run, tmp_path):
