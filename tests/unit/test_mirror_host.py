@@ -42,7 +42,7 @@ print(json.dumps(sorted(getattr(sys.modules[name], "__file__", None) or "" for n
 
 def load(program, directory, *names):
     """Imports modules as the mirror host would; returns the files that came along. No site-packages: -S leaves them out."""
-    return subprocess.run([program, "-I", "-S", "-c", LOAD, str(directory), *names], text=True, check=False,
+    return subprocess.run([program, "-I", "-S", "-B", "-c", LOAD, str(directory), *names], text=True, check=False,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
