@@ -38,6 +38,16 @@ def test_a_created_object_gets_what_the_server_owns(store):
     assert created["metadata"]["resourceVersion"] == str(store.revision)
 
 
+def test_a_generated_name_that_is_taken_is_generated_anew(store, monkeypatch):
+    """As of Kubernetes 1.30; after eight times it gives up."""
+    letters = iter("bbbbb" * 2 + "ccccc" + "bbbbb" * 8)
+    monkeypatch.setattr("lab.api.store.secrets.choice", lambda _alphabet: next(letters))
+    pods = [{"metadata": {"generateName": "web-", "namespace": "n"}} for _each in range(3)]
+    assert [store.create("pods", pod)["metadata"]["name"] for pod in pods[:2]] == ["web-bbbbb", "web-ccccc"]
+    with pytest.raises(Refusal, match="already exists"):
+        store.create("pods", pods[2])
+
+
 def test_what_is_handed_out_is_a_copy(store):
     store.create("configmaps", config_map(data={"k": "1"}))["data"]["k"] = "changed"
     store.get("configmaps", "a", "n")["data"]["k"] = "changed"

@@ -15,7 +15,7 @@ import json
 import secrets
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
@@ -24,6 +24,7 @@ from .resources import Resource, Table
 
 HISTORY = 20_000  # events kept for watches that start in the past
 _SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # no vowels and no look-alikes, as generated names have
+_NAME_ATTEMPTS = 8
 _SERVER_OWNED = (
     "uid",
     "creationTimestamp",
@@ -153,10 +154,9 @@ class Store:
         shelf = self._shelf(resource)
         obj = clone(obj)
         metadata = obj.setdefault("metadata", {})
-        _name(metadata)
         if not shelf.resource.namespaced:
             metadata.pop("namespace", None)
-        key = key_of(obj)
+        key = _name(obj, shelf.items)
         if key in shelf.items:
             leaving = "deletionTimestamp" in shelf.items[key].object["metadata"]
             raise errors.already_exists(shelf.resource, key[1], leaving=leaving)
@@ -354,10 +354,16 @@ def merge_patch(target, patch):
     return result
 
 
-def _name(metadata: dict) -> None:
+def _name(obj: dict, taken: Container[Key]) -> Key:
+    """The object's key; a name that it leaves to the server is tried again while it is taken, as of Kubernetes 1.30."""
+    metadata = obj["metadata"]
     if not metadata.get("name") and metadata.get("generateName"):
-        suffix = "".join(secrets.choice(_SUFFIX_ALPHABET) for _position in range(5))
-        metadata["name"] = metadata["generateName"][:58] + suffix
+        for _attempt in range(_NAME_ATTEMPTS):
+            suffix = "".join(secrets.choice(_SUFFIX_ALPHABET) for _position in range(5))
+            metadata["name"] = metadata["generateName"][:58] + suffix
+            if key_of(obj) not in taken:
+                break
+    return key_of(obj)
 
 
 def _carry(target: dict, source: dict, key: str) -> None:
