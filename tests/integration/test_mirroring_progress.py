@@ -6,14 +6,17 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 import re
 import subprocess
+import sys
 
 import pytest
 
-from conftest import BIN, ROOT
 from mirroring import world
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(sys.executable).parent
 LINE = re.compile(r"^localhost: \d\d:\d\d:\d\d .*", re.MULTILINE)
 
 
