@@ -21,8 +21,8 @@ description:
     ControllerConfig and the pools' rendered configurations, and in Knative's and Tekton's kinds where the API
     serves them. O(kinds) adds others.
   - Where a ClusterImagePolicy, or in its namespace an ImagePolicy, demands Sigstore signatures, as one for release images
-    does from OpenShift 4.21 on, an image
-    counts as there only with its signature beside it at the mirror, which is where the nodes look for it.
+    does from OpenShift 4.21 on, an image counts as there only with its signature beside it at the mirror, which is where
+    the nodes look for it.
   - Image streams that the samples operator manages count only where somebody's object refers to them.
   - Each reference is asked for by one C(HEAD) request, many at a time. The registries must be reachable from
     where the module runs. Certificates are verified against the host's own CAs and those that the cluster

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import abc
 import base64
 import json
 from collections.abc import Awaitable, Callable
@@ -60,7 +61,7 @@ class OtherOperators:
             part.stop()
 
 
-class _Part:
+class _Part(abc.ABC):
     """One operator: it looks at `watched` resources, and works on what `keys` makes of a change."""
 
     watched: tuple[str, ...] = ()
@@ -87,8 +88,9 @@ class _Part:
         """What is to be worked on after a change."""
         return ["cluster"]
 
+    @abc.abstractmethod
     async def work(self, key: str) -> None:
-        raise NotImplementedError
+        """Bring what a key names into order."""
 
 
 class Marketplace(_Part):

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import abc
 from typing import TYPE_CHECKING
 
 from ..api.errors import Refusal
@@ -20,7 +21,7 @@ _LATER = 60.0  # seconds until a key that failed too often is tried again
 _EXPECTED = (SyncError, Refusal, render.Refused, configs.BadConfig)
 
 
-class Controller:
+class Controller(abc.ABC):
     """One controller: it hears of changes, queues keys, and brings what a key names into order."""
 
     noun = ""  # what a key names, in the log
@@ -35,13 +36,13 @@ class Controller:
         self.log = process.log
         self.queue = WorkQueue(self.context.scale, self._work, workers=self.workers)
 
+    @abc.abstractmethod
     def start(self) -> None:
         """Subscribe to what matters."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     async def sync(self, key: str) -> None:
         """Bring one thing into order; raises what _EXPECTED lists where that does not work now."""
-        raise NotImplementedError
 
     def stop(self) -> None:
         self.queue.stop()
