@@ -58,6 +58,18 @@ def test_wrong_credentials(lab):
     assert "not-the-password" not in message
 
 
+@pytest.mark.parametrize("pushes, pulls", [(("pusher", ""), ("puller", "secret")), (("", "secret"), ("puller", ""))])
+def test_half_an_account_and_another_ones_other_half(lab, pushes, pulls):
+    """Only to look, the account that pulls will do, but no name goes with another's password."""
+    play = lab.directory / "borrow.json"
+    play.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [{
+        "name": "Borrow", "ansible.builtin.include_role": {"name": "disconnected.openshift.pull_secret", "tasks_from": "borrow"}}]}]))
+    refused(lab, play, "disconnected_mirror_password", bare=True, variables={
+        "disconnected_mirror_registry": "mirror.example.com:8443",
+        "disconnected_mirror_username": pushes[0], "disconnected_mirror_password": pushes[1],
+        "disconnected_pull_username": pulls[0], "disconnected_pull_password": pulls[1]})
+
+
 def test_another_clusters_pull_secret(lab):
     path = lab.home / "other-cluster.json"
     auth = base64.b64encode(b"other:cluster").decode()
