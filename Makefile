@@ -1,6 +1,7 @@
 # Everything runs from here. `make help` lists the targets.
 SHELL := /bin/bash
-PYTHON ?= python3
+# Empty: Debian's own, or the first python3 of PATH.
+PYTHON ?=
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 COLLECTIONS := $(CURDIR)/.collections
@@ -16,10 +17,10 @@ help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 setup:  ## Install what the lab and the tests need (Debian packages, a venv, kubernetes.core)
-	@tests/tools/setup.sh $(PYTHON)
+	@tests/tools/setup.sh "$(PYTHON)"
 
 setup-tests:  ## Install that, and what only some of the tests need (Chromium)
-	@tests/tools/setup.sh $(PYTHON) tests/packages-of-tests.txt
+	@tests/tools/setup.sh "$(PYTHON)" tests/packages-of-tests.txt
 
 lab: setup  ## Start the lab and leave it running
 	@$(BIN)/python -m lab up
