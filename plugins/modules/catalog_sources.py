@@ -123,6 +123,11 @@ deleted:
   returned: success
   type: list
   elements: str
+served:
+  description: Whether all of this was so before, and each catalog served, so that there was nothing to write or to wait for.
+  returned: success
+  type: bool
+  sample: false
 """
 
 import json
@@ -175,6 +180,7 @@ class Plan:
     former: List[Dict] = field(default_factory=list)
     hub_before: Optional[Dict] = None
     names_to_leave: List[str] = field(default_factory=list)  # default catalogs whose names are taken
+    served: bool = False  # everything is so already, and each catalog served
 
     @property
     def changed(self):
@@ -214,6 +220,7 @@ def run(cluster, params, check_mode, clock=wait.SystemClock()):
     result = {
         "changed": plan.changed, "catalogs": plan.catalogs, "created": _titles(plan.create),
         "updated": _titles(plan.update), "deleted": _titles(plan.delete), "diff": difference(plan),
+        "served": plan.served,
     }
     if params["wait"] and not check_mode and catalogs:
         names = [catalog["name"] for catalog in plan.catalogs]
@@ -260,6 +267,7 @@ def plan_for(there, catalogs, defaults):
     plan.names_to_leave = [name for name in replaced if not owned(existing.get((SOURCE[1], name)) or _NOBODYS)]
     plan.hub = _hub_patch(there.hub, record, replaced)
     plan.hub_before = there.hub
+    plan.served = not plan.changed and all(is_served(existing[key]) for key in kept)
     return plan
 
 
@@ -430,15 +438,24 @@ def unserved(cluster, names):
     late = []
     for source in cluster.list(*SOURCE, namespace=NAMESPACE, label_selector=OWNED):
         name = source["metadata"]["name"]
-        state = ((source.get("status") or {}).get("connectionState") or {}).get("lastObservedState", "unknown")
-        if name in names and state != "READY":
-            late.append("CatalogSource %s is %s%s" % (name, state, _pods_trouble(cluster, name)))
+        if name in names and not is_served(source):
+            late.append("CatalogSource %s is %s%s" % (name, _connection(source), _pods_trouble(cluster, name)))
     for catalog in cluster.list(*CATALOG, label_selector=OWNED) if cluster.serves(*CATALOG) else ():
-        if not predicates.holds(catalog, "Serving"):
+        if not is_served(catalog):
             progress = predicates.condition(catalog, "Progressing")
             late.append("ClusterCatalog %s is not served: %s" % (
                 catalog["metadata"]["name"], progress.get("message") or progress.get("reason") or "not looked at yet"))
     return wait.Pending("; ".join(late) + ".") if late else True
+
+
+def is_served(obj):
+    """Do the cluster's Operators get this CatalogSource's or ClusterCatalog's content?"""
+    return predicates.holds(obj, "Serving") if obj["kind"] == CATALOG[1] else _connection(obj) == "READY"
+
+
+def _connection(source):
+    """How the cluster last found the server of a CatalogSource: READY, or what else it says."""
+    return ((source.get("status") or {}).get("connectionState") or {}).get("lastObservedState", "unknown")
 
 
 def _pods_trouble(cluster, name):

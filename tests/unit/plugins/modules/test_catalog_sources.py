@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import functools
 import json
 
 import pytest
@@ -81,6 +82,22 @@ def test_again_changes_nothing():
     cluster.writes.clear()
     assert not run(cluster, RED_HAT, ACME)["changed"]
     assert cluster.writes == []
+
+
+@pytest.mark.parametrize("kind, name, status", [
+    (SOURCE, "acme-index", {"connectionState": {"lastObservedState": "CONNECTING"}}), (SOURCE, "acme-index", {}),
+    (CATALOG, "redhat-operator-index", {"conditions": [{"type": "Serving", "status": "False"}]})])
+def test_a_look_beforehand_tells_whether_all_is_there_and_served(kind, name, status):
+    cluster = a_cluster(hub(), source())
+    look = functools.partial(run, cluster, RED_HAT, ACME, check_mode=True)
+    assert not look()["served"]  # though the default catalog is
+    assert not run(cluster, RED_HAT, ACME)["served"]
+    assert look()["served"]
+    stored = cluster.peek(*kind, name, NAMESPACE if kind == SOURCE else None)
+    cluster.put(dict(stored, status=status))
+    assert not look()["served"]
+    cluster.put(stored)
+    assert look()["served"] and not run(cluster, RED_HAT, check_mode=True)["served"]
 
 
 def test_the_default_is_gone_before_its_name_is_taken():
