@@ -6,6 +6,7 @@
 Every stage of a conversion and of its way back is run until one run of it gets through. Those before it end as a power cut
 ends them: at a write to the API, before it or after it, or some moment into what takes its time. Whatever is not this
 collection's must be there at the end: entries of the pull secret, mirror sets, CAs, a pool that its administrator has paused.
+However often a run was killed, every node is updated once: what is begun while the pools are paused is finished before.
 
 The tests of this file are chapters: each begins where the one before ended. FAULTS_SEED chooses all that is random.
 """
@@ -20,15 +21,10 @@ import random
 import re
 import signal
 import subprocess
-import sys
 import time
 import uuid
 
 import pytest
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
-from lab import control  # noqa: E402
 
 SEED = int(os.environ.get("FAULTS_SEED", "20260301"))
 CONFIG = "config.openshift.io/v1"
@@ -42,7 +38,7 @@ STUMBLES = ("status=429", "status=500", "status=503", "drop=yes", "status=500 af
 SILENCE = 60  # seconds without a task that ends, after which a run is taken to hang
 HELD = 60  # seconds that a request waits for the run's end
 # The next write at which a run ends: how many are let pass before, and whether that one is carried out.
-STEPS = ((0, True), (1, True), (2, False), (2, True), (3, False))
+STEPS = ((0, True), (1, True), (2, False), (2, True), (3, False), (4, True))
 KINDS = (
     ("v1", "Secret", "openshift-config"), ("v1", "ConfigMap", "openshift-config"), (CONFIG, "Image", None),
     (CONFIG, "OperatorHub", None), (CONFIG, "ClusterVersion", None), (CONFIG, "ImageDigestMirrorSet", None),
@@ -86,11 +82,6 @@ def furnish(lab):
     assert run.rc == 0, run.output
 
 
-def ask(lab, verb, **arguments):
-    """Ask the lab without a process for it: what is looked for does not last long."""
-    return control.ask(lab.directory / "control.sock", verb, **arguments)
-
-
 # --- the state of everything that matters --------------------------------------------------------------------------
 
 def state(lab):
@@ -126,6 +117,11 @@ def meaning(text):
         return json.loads(text)
     except ValueError:
         return text
+
+
+def updates(lab):
+    """{node: how many updates it has been through}."""
+    return {node: counts["updates"] for node, counts in lab.stats()["nodes"].items()}
 
 
 def difference(one, other):
@@ -222,23 +218,23 @@ def killed_at_a_write(lab, playbook, chance):
     """Whether the run was killed at one of its next writes, before or after it."""
     skip, carried_out = chance.choice(STEPS)
     stumble(lab, chance, WRITES, "skip=%d" % skip, "delay=%d" % HELD, "after=yes" if carried_out else "drop=yes", "times=1")
-    return killed(lab, playbook, lambda _controller: not any(WRITES in line for line in ask(lab, "faults", words=[])["active"]))
+    return killed(lab, playbook, lambda _controller: not any(WRITES in line for line in lab.ask("faults", words=[])["active"]))
 
 
 def stumble(lab, chance, *first):
     """Let the API fail a few of our requests, after the fault that is given."""
-    ask(lab, "faults", words=["clear"])
+    lab.ask("faults", words=["clear"])
     if first:
-        ask(lab, "faults", words=["api", *first])
+        lab.ask("faults", words=["api", *first])
     for answer in chance.sample(STUMBLES, 3):
-        ask(lab, "faults", words=["api", *answer.split(), "skip=%d" % chance.randint(0, 25), "times=1"])
+        lab.ask("faults", words=["api", *answer.split(), "skip=%d" % chance.randint(0, 25), "times=1"])
 
 
 def pursued(lab, playbook, chance, kills):
     """Run a playbook until one run gets through, and kill those before it at their writes."""
     while killed_at_a_write(lab, playbook, chance):
         kills.append(playbook)
-    ask(lab, "faults", words=["clear"])
+    lab.ask("faults", words=["clear"])
 
 
 # --- the story -----------------------------------------------------------------------------------------------------
@@ -249,7 +245,7 @@ def before(lab):
 
 
 def asked_of_the_mirror(lab):
-    return ask(lab, "stats")["registries"]["mirror"]["requests"]
+    return lab.stats()["registries"]["mirror"]["requests"]
 
 
 def test_the_mirror_is_filled_whatever_happens(lab, before, chance, kills):
@@ -268,9 +264,9 @@ def test_the_mirror_is_filled_whatever_happens(lab, before, chance, kills):
     while asked_of_the_mirror(lab) < goal and not controller.is_over():
         pass
     for registry in ("mirror", "upstream"):
-        ask(lab, registry, state="off")
+        lab.ask(registry, state="off")
         time.sleep(chance.uniform(0, 0.5))
-        ask(lab, registry, state="on")
+        lab.ask(registry, state="on")
     while not controller.is_over():
         pass
     assert difference(before, state(lab)) == {}
@@ -285,9 +281,11 @@ def converted(lab, before):
 
 
 def test_the_way_back_leaves_no_trace(lab, before, converted, chance, kills):
+    so_far = updates(lab)
     assert killed(lab, "reconnect", lambda run: run.has_done("Prove that every node can get images from their source"), 0.3)
     pursued(lab, "reconnect", chance, kills)
     assert difference(before, state(lab)) == {}, kills
+    assert updates(lab) == {node: count + 1 for node, count in so_far.items()}, kills
 
 
 def test_a_conversion_that_is_given_up_half_way_is_undone(lab, before, converted, chance, kills):
@@ -297,12 +295,14 @@ def test_a_conversion_that_is_given_up_half_way_is_undone(lab, before, converted
         assert killed(lab, playbook, lambda run: run.has_done("Window | Resume the pools"), chance.uniform(0, 1))
         kills.append(playbook)
     complete(lab, "reconnect")
-    ask(lab, "faults", words=["clear"])
+    lab.ask("faults", words=["clear"])
     assert difference(before, state(lab)) == {}, kills
 
 
 def test_a_conversion_ends_as_if_nothing_had_happened(lab, converted, chance, kills):
+    so_far = updates(lab)
     pursued(lab, "configure", chance, kills)
+    assert updates(lab) == {node: count + 1 for node, count in so_far.items()}, kills
     pursued(lab, "disconnect", chance, kills)
     assert difference(converted, state(lab)) == {}, kills
 
