@@ -225,7 +225,8 @@ def _message(problems):
     told = ["%s %s%s: %s" % (entry["kind"], entry["namespace"] + "/" if entry["namespace"] else "", entry["name"],
                              entry["reason"]) for entry in problems[:NAMED_IN_MESSAGE]]
     more = " and %d more" % (len(problems) - NAMED_IN_MESSAGE) if len(problems) > NAMED_IN_MESSAGE else ""
-    return "%d problems are new: %s%s." % (len(problems), "; ".join(told), more)
+    count = "1 problem is" if len(problems) == 1 else "%d problems are" % len(problems)
+    return "%s new: %s%s." % (count, "; ".join(told), more)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def test_what_is_new_and_what_is_gone():
 
 
 def test_fail_on_new_names_them():
-    with pytest.raises(errors.Degraded, match="1 problems are new: Pod shop/pay-5f6-a: container app: CrashLoop") as caught:
+    with pytest.raises(errors.Degraded, match="1 problem is new: Pod shop/pay-5f6-a: container app: CrashLoop") as caught:
         run(cluster_of(pod("pay-5f6-a", "CrashLoopBackOff", "pay")), before=[], fail_on_new=True)
     assert caught.value.details["new_problems"]
 
@@ -132,4 +132,4 @@ def test_what_it_waits_for_is_told(tmp_path):
     cluster = cluster_of(pod("cart-5f6-b", "ErrImagePull"), operator("ingress", Progressing="True"))
     run(cluster, wait=60, progress_file=str(path), progress_interval=15)
     [line] = path.read_text().splitlines()
-    assert "1 problems are new: Pod shop/cart-5f6-b" in line and "Cluster operators are at work: ingress." in line
+    assert "1 problem is new: Pod shop/cart-5f6-b" in line and "Cluster operators are at work: ingress." in line
