@@ -108,7 +108,8 @@ def parse(text):
     """The Configuration that a registries.conf says, in its current format or the old one ([registries.search]).
 
     Raises InvalidInput for whatever containers/image refuses: the engine then fails every pull on that node.
-    One thing is refused here alone: a list of texts that is given twice, which TOML forbids and the engine lets pass.
+    Refused here alone are: what TOML forbids and the engine lets pass, such as a list of texts or a table that is given
+    twice; a key in two spellings (location and Location), of which the engine takes either; a date in the year 0.
     """
     document = _toml(text)
     older = _Table(document, "registries.conf").table("registries")
@@ -295,17 +296,22 @@ class _Table:
     """A TOML table read by type. Keys are also found in another case, as the engine's decoder finds them.
 
     A method gives None (an empty _Table from `table`) for a key that is not there and raises InvalidInput for
-    a value of another type.
+    a value of another type, and for a key in two spellings.
     """
 
     def __init__(self, values, name):
-        self.values, self.name = values, name
+        self.values, self.name, self.spellings = values, name, {}
+        for key in values:
+            folded = key.casefold()
+            if len(folded) == len(key):  # a sign that becomes two letters is no other case of them to the engine
+                self.spellings.setdefault(folded, []).append(key)
 
     def _get(self, key, kind, words):
-        if key not in self.values:
-            folded = key.casefold()
-            key = next((other for other in self.values if other.casefold() == folded), key)
-        value = self.values.get(key)
+        spellings = self.spellings.get(key, [key])
+        if len(spellings) > 1:
+            raise InvalidInput("%s: %s is written in more than one way (%s), of which the engine takes one at random: "
+                               "keep one." % (self.name, key, ", ".join(spellings)))
+        value = self.values.get(spellings[0])
         if value is not None and not isinstance(value, kind):
             raise InvalidInput("%s: %s must be %s." % (self.name, key, words))
         return value
@@ -398,10 +404,11 @@ def _settled_mirror(mirror, prefix, by_digest_only):
 
 def _location(text):
     """`text` without trailing slashes; raises InvalidInput if it has a scheme."""
-    if text.startswith(("http://", "https://")):
+    trimmed = text.rstrip("/")
+    if trimmed.startswith(("http://", "https://")):
         raise InvalidInput("registries.conf: %r has a scheme; registries are named by host[:port][/path] alone."
                            % image_ref.without_userinfo(text))
-    return text.rstrip("/")
+    return trimmed
 
 
 def _search_registry(name):

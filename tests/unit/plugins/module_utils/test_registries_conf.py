@@ -82,6 +82,33 @@ def test_keys_are_found_in_any_case_and_unknown_ones_ignored():
     assert conf.registries == [Registry("quay.io", "quay.io")]
 
 
+def test_letters_that_only_look_like_a_key_are_none():
+    """One sign for `st` is two letters only to Python; the engine finds no such key."""
+    conf = registries_conf.parse('"unqualified-search-regi\ufb06ries" = ["quay.io"]\n["regi\ufb06ry"]\n')
+    assert conf == registries_conf.parse("")
+    conf = registries_conf.parse('[["regi\u017ftry"]]\nlocation = "quay.io"\n')
+    assert conf.registries == [Registry("quay.io", "quay.io")]
+
+
+@pytest.mark.parametrize("text, key", [
+    ('[[registry]]\nlocation = "quay.io/a"\nLocation = "quay.io/b"\n', "location"),
+    ('[[registry]]\nlocation = "quay.io/a"\n[[Registry]]\nlocation = "quay.io/b"\n', "registry"),
+    ('[[registry]]\nLOCATION = "quay.io/a"\nLocation = "quay.io/b"\n', "location"),
+    ('[registries.search]\nregistries = ["quay.io"]\n[registries.SEARCH]\n', "search"),
+])
+def test_a_key_in_two_spellings(text, key):
+    """The engine takes one of them, and another one the next time."""
+    with pytest.raises(errors.InvalidInput, match="%s is written in more than one way" % key):
+        registries_conf.parse(text)
+
+
+@pytest.mark.parametrize("text", ["http://", "https:///"])
+def test_a_scheme_with_nothing_behind_it_is_a_name_to_the_engine(text):
+    """It takes slashes away before it looks for a scheme. No image has such a name."""
+    conf = registries_conf.parse("[[registry]]\nlocation = '%s'\nblocked = true\n" % text)
+    assert [registry.prefix for registry in conf.registries] == [text.rstrip("/")]
+
+
 @pytest.mark.parametrize("text, reason", [
     ("[[registry]\n", "not valid TOML"),
     ("a = 1\na = 2\n", "not valid TOML"),
