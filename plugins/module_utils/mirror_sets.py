@@ -433,7 +433,7 @@ def _effective_blocking(cluster, release):
 
     The operator leaves out, and only logs, what would keep the release's images from being pulled.
     """
-    if not cluster.release_image:
+    if cluster.release_image is None:
         return cluster.blocked, cluster.blocked, cluster.allowed
     payload = _payload(cluster.release_image)
     if release < _INHERITED_MIRRORS:
@@ -468,6 +468,9 @@ def _has_unblocked_source(payload, cluster, release):
 
 
 def _payload(release_image):
+    if not release_image:
+        raise InvalidInput("ClusterVersion: status.desired.image names no release image, and the operator then writes "
+                           "nothing.")
     image = image_ref.parse(release_image)
     if str(image) != release_image:
         raise InvalidInput("ClusterVersion: the release image %r has no fully qualified name." % release_image)

@@ -98,6 +98,8 @@ class TestExpectedRegistries:
         ({"kind": ICSP, "spec": {"repositoryDigestMirrors": [{"mirrors": [1]}]}}, "list of texts"),
         ({"kind": "Image", "spec": {"registrySources": {"insecureRegistries": "m"}}}, "Registries has the wrong"),
         ({"kind": "ClusterVersion", "status": {"desired": {"image": "ocp-release"}}}, "fully qualified"),
+        ({"kind": "ClusterVersion", "status": {"desired": {"image": ""}}}, "names no release image"),
+        ({"kind": "ClusterVersion"}, "names no release image"),
     ])
     def test_documents_that_are_none(self, document, reason):
         with pytest.raises(errors.InvalidInput, match=reason):
