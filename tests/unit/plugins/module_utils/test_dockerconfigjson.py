@@ -100,9 +100,19 @@ class TestFindKey:
         with pytest.raises(errors.InvalidInput, match=reason):
             dockerconfigjson.find_key(doc, "quay.io/a")
 
-    @pytest.mark.parametrize("doc", [None, {}, {"auths": None}, {"AUTHS": {"quay.io": {"Auth": SECRET}}}])
-    def test_names_in_any_case_and_nothing(self, doc):
-        assert dockerconfigjson.find_key(doc, "quay.io/a") == ("quay.io" if doc and doc.get("AUTHS") else None)
+    @pytest.mark.parametrize("doc", [None, {}, {"auths": None}, {"auths": {"quay.io": {"Authorization": SECRET}}}])
+    def test_nothing(self, doc):
+        assert dockerconfigjson.find_key(doc, "quay.io/a") is None
+
+    @pytest.mark.parametrize("doc", [
+        {"AUTHS": {"quay.io": {"Auth": SECRET}}}, {"auth\u017f": {"quay.io": {"aUTH": SECRET}}}])
+    def test_names_in_any_case(self, doc):
+        """The long s is another case of s."""
+        assert dockerconfigjson.find_key(doc, "quay.io/a") == "quay.io"
+
+    def test_what_else_is_in_an_entry_may_be_anything(self):
+        doc = {"auths": {"quay.io": {"auth": SECRET, "email": 1, "username": []}, "other.io": {"password": {}}}, "x": 1}
+        assert dockerconfigjson.find_key(doc, "quay.io/a") == "quay.io"
 
     def test_an_object_that_is_written_twice_is_joined_and_null_empties_it(self):
         twice = {"auths": {"quay.io": {"auth": SECRET}}, "Auths": {"other.io": {"auth": SECRET}}}
@@ -126,6 +136,10 @@ class TestCredentials:
     def test_any_text_survives(self, password):
         doc = {"auths": {"quay.io": dockerconfigjson.entry("user", password)}}
         assert dockerconfigjson.credentials(doc, "quay.io/a") == ("user", password)
+
+    def test_zero_bytes_around_a_password_are_padding(self):
+        doc = {"auths": {"quay.io": auth("\0u\0:\0\0p\0w\0")}}
+        assert dockerconfigjson.credentials(doc, "quay.io/a") == ("\0u\0", "p\0w")
 
     def test_bytes_that_are_not_utf_8_survive(self):
         doc = {"auths": {"quay.io": {"auth": base64.b64encode(b"user:p\xffw").decode()}}}

@@ -71,6 +71,11 @@ def test_defaults():
     ]
 
 
+def test_credential_helpers():
+    assert registries_conf.parse("credential-helpers = ['pass']\n").credential_helpers == ["pass"]
+    assert registries_conf.parse("credential-helpers = []\n").credential_helpers == ["containers-auth.json"]
+
+
 def test_of_two_entries_with_one_prefix_the_first_counts():
     conf = registries_conf.parse('[[registry]]\nprefix = "quay.io/a"\nlocation = "one.example.com/a"\n'
                                  '[[registry]]\nprefix = "quay.io/a"\nlocation = "two.example.com/a"\n')
@@ -149,6 +154,7 @@ def test_a_scheme_with_nothing_behind_it_is_a_name_to_the_engine(text):
     ("[aliases]\nbusybox = 'quay.io/busybox:1'\n", "must stand for"),
     ("[aliases]\nbusybox = 'quay.io/Busybox'\n", "not a name"),
     ("[aliases]\n'quay.io/busybox' = 'quay.io/busybox'\n", "not a short name"),
+    ("[aliases]\n'busybox:1' = 'quay.io/busybox'\n", "not a short name"),
     ("[aliases]\nbusybox = 1\n", "table of texts"),
 ])
 def test_what_the_engine_refuses(text, reason):
