@@ -21,14 +21,16 @@ cp -r "$collections/ansible_collections/kubernetes" "$root/"
 
 # It downloads get-pip.py from its own site; pip bundled with Python does the same work.
 cat >"$home/.ansible/test/cache/get_pip_25_2.py" <<'PYTHON'
-"""Installs pip from the wheel that ensurepip carries; takes get-pip's arguments."""
+"""Installs pip from the wheel that ensurepip carries, or that lies where a distribution keeps it; takes get-pip's arguments."""
 import ensurepip
 import glob
 import os
 import runpy
 import sys
+import sysconfig
 
-wheel = glob.glob(os.path.join(os.path.dirname(ensurepip.__file__), "_bundled", "pip-*.whl"))[0]
+places = [os.path.join(os.path.dirname(ensurepip.__file__), "_bundled"), sysconfig.get_config_var("WHEEL_PKG_DIR") or ""]
+wheel = next(found for place in places for found in glob.glob(os.path.join(place, "pip-*.whl")))
 sys.path.insert(0, wheel)
 arguments = [a for a in sys.argv[1:] if a not in ("--no-setuptools", "--no-wheel")]
 sys.argv = ["pip", "install", "--upgrade"] + (arguments or ["pip"])
