@@ -9,7 +9,8 @@ export ANSIBLE_COLLECTIONS_PATH := $(COLLECTIONS)
 export PYTHONPATH := $(CURDIR)/tests
 export PYTHONDONTWRITEBYTECODE := 1
 # A file is told by one worker, from its beginning. The order given stays: long stories first, short tests fill up the end.
-SIDE_BY_SIDE := -q -rs -n 2 --dist loadfile --no-loadscope-reorder
+# A story waits for its lab a third of the time, so that three keep two cores busy.
+SIDE_BY_SIDE := -q -rs -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup setup-tests lab lab-down demo test unit integration benchmark lint sanity build release-check test-matrix clean
 
