@@ -393,6 +393,10 @@ def _refusal(host, request, status, headers, body):
     if status == 401:
         return errors.Unauthorized("%s: the API does not accept the credentials; a token may have expired. Log in "
                                    "again and give the new token or kubeconfig." % where)
+    if status == 403 and request.verb == "discover":
+        # Everyone who is known may ask this.
+        return errors.Forbidden("%s: %s. See that the context's user in the kubeconfig has a token or a client certificate, "
+                                "or give api_key." % (where, said or "forbidden"))
     if status == 403:
         scope = " in namespace %s" % request.namespace if request.namespace else ", by a cluster role"
         # Which of the two a command needs depends on the release.

@@ -274,6 +274,16 @@ class TestRefusals:
             cluster.merge_patch("config.openshift.io/v1", "Image", "cluster", {"spec": 1})
         assert "must be of type object" in failure.value.message
 
+    def test_whoever_may_not_even_ask_what_there_is_gave_no_credentials(self, cluster, api):
+        """A client whose kubeconfig has no credentials for its context sends none, and is anonymous."""
+        api.answer("GET", "/apis/config.openshift.io/v1",
+                   refusal(403, 'forbidden: User "system:anonymous" cannot get path "/apis/config.openshift.io/v1"'))
+        with pytest.raises(errors.Forbidden) as failure:
+            cluster.serves("config.openshift.io/v1", "Image")
+        assert 'User "system:anonymous" cannot get path' in failure.value.message
+        assert "has a token or a client certificate" in failure.value.message
+        assert "verb" not in failure.value.message
+
     def test_an_answer_that_is_not_json(self, cluster, api):
         api.answer("GET", SECRET, Answer(403, "<html>proxy</html>"))
         with pytest.raises(errors.Forbidden):
