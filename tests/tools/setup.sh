@@ -10,7 +10,7 @@ is_new_enough() {
     "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 }
 
-# A Python that was compiled without a profile, as version managers do it, takes a third longer to start a module than Debian's.
+# A Python that was compiled without a profile, as version managers do it, takes a fifth longer to start a module than Debian's.
 python=${1:-}
 [ -n "$python" ] || { is_new_enough /usr/bin/python3 && python=/usr/bin/python3; } || python=python3
 is_new_enough "$python" || {
