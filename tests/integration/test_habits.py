@@ -81,6 +81,17 @@ def test_the_first_word_says_what_will_be_done_to_which_cluster_and_the_last_wha
     assert "is not converted" in paragraph and "disconnected.openshift.convert" in paragraph
 
 
+def test_a_trust_store_that_could_not_be_updated_is_what_failed_and_is_updated_by_the_next_run(lab):
+    update = "Update the trust store"
+    run = lab.playbook("disconnected.openshift.prepare", variables={"ca_trust_update_command": ["false"]})
+    paragraph = last_word(run)
+    assert update in paragraph and "disconnected.openshift.prepare again" in paragraph
+    run = lab.playbook("disconnected.openshift.prepare")
+    assert run.rc == 0 and update in [found["task"].rpartition(" : ")[2] for found in run.tasks], run.output
+    run = lab.playbook("disconnected.openshift.prepare")
+    assert run.rc == 0 and run.changed == 0, run.output
+
+
 def test_a_dry_run_is_a_plan(lab):
     writes = lab.writes
     run = lab.playbook("disconnected.openshift.convert", "--check", "--diff", variables=reported(lab, "dry"))

@@ -53,12 +53,6 @@ BASTION = """
         pull_secret_path: "{{ site_auth_file }}"
       tags: [site]
   tasks:
-    - name: Change something
-      ansible.builtin.copy:
-        content: "{{ ansible_facts.os_family }}"
-        dest: changed
-        mode: "0644"
-      notify: Restart the site's service
     - name: Trust the CA under another name, too
       ansible.builtin.include_role:
         name: disconnected.openshift.ca_trust
@@ -66,6 +60,18 @@ BASTION = """
         ca_trust_certificate: files/mirror-ca.pem
         ca_trust_registry: ""
         ca_trust_name: site
+    - name: Change something
+      ansible.builtin.copy:
+        content: "{{ ansible_facts.os_family }}"
+        dest: changed
+        mode: "0644"
+      notify: Restart the site's service
+    - name: Trust the CA, which is trusted
+      ansible.builtin.include_role:
+        name: disconnected.openshift.ca_trust
+      vars:
+        ca_trust_certificate: files/mirror-ca.pem
+        ca_trust_registry: ""
     - name: Mirror
       ansible.builtin.import_role:
         name: disconnected.openshift.mirror
