@@ -14,6 +14,7 @@ import os
 import tempfile
 import threading
 
+from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -33,7 +34,8 @@ class FollowingAction(ActionBase):
         with contextlib.ExitStack() as stack:
             if self._can_be_shown() and self.takes_long(arguments):
                 if not arguments.get("progress_file"):
-                    directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="ansible-progress-"))
+                    # Ansible's own directory goes when it ends, even if this process is not asked.
+                    directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="progress-", dir=C.DEFAULT_LOCAL_TMP))
                     arguments["progress_file"] = os.path.join(directory, "progress")
                 host = task_vars["inventory_hostname"]
                 path = os.path.expanduser(os.path.expandvars(str(arguments["progress_file"])))
