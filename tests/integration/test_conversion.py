@@ -19,6 +19,10 @@ def before(lab):
     return {node: files(lab, node) for node in lab.facts["nodes"]}
 
 
+# Named here and in roles/cluster_config/tasks/catalogs.yml.
+CATALOGS = "Catalogs | Serve those that are mirrored, or the former ones"
+
+
 def files(lab, node):
     root = lab.directory / "nodes" / node / "rootfs"
     certs = root / "etc/docker/certs.d"
@@ -99,6 +103,7 @@ def test_convert(lab, play, before, foretold):
     assert run.rc == 0, run.output
     foretold.update(run.result("What every pool will do"))
     assert run.changed > 0
+    assert CATALOGS in [task["task"].rpartition(" : ")[2] for task in run.tasks]
     mirror = lab.facts["mirror"]["registry"]
     for node in lab.facts["nodes"]:
         now = files(lab, node)
@@ -125,6 +130,8 @@ def test_convert_again_changes_nothing(lab, play):
     assert run.rc == 0, run.output
     assert run.changed == 0, run.output
     assert lab.writes == writes
+    # What was found settled and served beforehand is not looked at a second time.
+    assert CATALOGS not in [task["task"].rpartition(" : ")[2] for task in run.tasks]
 
 
 def test_every_node_pulls_from_the_mirror_when_the_upstream_is_gone(lab):
