@@ -55,8 +55,8 @@ log = logging.getLogger(__name__)
 
 GZIP_FROM = 128 * 1024  # bytes: smaller answers are not worth the time, as the real server has it
 _SHUTDOWN = 1.0  # seconds that open connections get at the end
-# The feature WatchList, by Kubernetes' minor: on in 1.32, off again in 1.33, on since 1.34.
 _PROPAGATION = ("Foreground", "Background", "Orphan")
+# The feature WatchList, by Kubernetes' minor: on in 1.32, off again in 1.33, on since 1.34.
 _WATCH_LIST = (32, 34)
 
 
@@ -170,7 +170,12 @@ class Server:
     # What is no resource
 
     def _not_served(self, call: Call) -> web.Response:
-        if discovery.resource_list(self.store.table, call.resource.group, call.resource.version) is None:
+        """Groups of custom resources have no server that would answer in an object for what they have not."""
+        asked, table = call.resource, self.store.table
+        known = table.at(asked.group, asked.version, asked.plural)
+        if known and known.custom and known.namespaced == bool(call.namespace):
+            raise not_found(known, call.name)
+        if all(each.custom for each in table if (each.group, each.version) == (asked.group, asked.version)):
             return _no_page()
         raise no_such_path()
 
