@@ -280,7 +280,6 @@ class Planner:
         self._choices = [operator_catalog.choice(entry) for entry in self._params["catalogs"]]
         self._catalogs = [image_ref.parse(choice.index) for choice in self._choices]
         self._images = [image_ref.parse(text) for text in self._params["images"]]
-        self._places = {}
 
     def result(self):
         before = read_plan(self._params["dest"])
@@ -313,9 +312,10 @@ class Planner:
 
     def _plan(self, before):
         """(the document of a plan file, {reference: why its tag could not be looked up})."""
-        inputs = self._inputs()
+        places = self._places()
+        inputs = self._inputs(places)
         kept = before if before and before["inputs"] == inputs else None
-        wishes = wishes_of(kept) if kept else self._read()
+        wishes = wishes_of(kept) if kept else self._read(places)
         digests, reasons = self._digests([wish for wish in wishes if not wish.reference.digest])
         items = mirror_plan.items(wishes, digests)
         signatures = kept and kept["signature_config_maps"] or self._signatures(items)
@@ -355,18 +355,34 @@ class Planner:
                 "items": [item._asdict() for item in items],
                 "signature_config_maps": document.get("signature_config_maps", [])}
 
-    def _inputs(self):
+    def _inputs(self, places):
         """What the plan is made from, exactly: if it is the same again, so is the plan but for tags that have moved."""
+        def pinned(image):
+            return "%s@%s" % (str(image).partition("@")[0], places[image].digest)
+
         return {
             "registry": self._params["registry"],
             "release_repository": self._params["release_repository"],
             "catalog_namespace": self._params["catalog_namespace"],
-            "releases": [self._pinned(image, self._mirrored_release(image)) for image in self._releases],
-            "catalogs": [dict(index=self._pinned(image, self._mirrored_catalog(image)),
-                              packages=[list(pick) for pick in choice.packages])
+            "releases": [pinned(image) for image in self._releases],
+            "catalogs": [dict(index=pinned(image), packages=[list(pick) for pick in choice.packages])
                          for image, choice in zip(self._catalogs, self._choices)],
             "images": [str(image) for image in self._images],
         }
+
+    def _places(self):
+        """{a release or catalog: where it is read, with its digest}; raises NotFound if one does not exist."""
+        places = {image: self._place(image, self._mirrored_release(image)) for image in self._releases}
+        places.update((image, self._place(image, self._mirrored_catalog(image))) for image in self._catalogs)
+        return places
+
+    def _place(self, image, mirrored):
+        """Where an image that was asked for is read, if need be as `mirrored`, which is where the mirror would have it."""
+        for place in [mirrored, image] if self._params["mirrored_first"] else [image]:
+            digest = self._digest(place) if place is mirrored else image.digest or self._digest(image)
+            if digest:
+                return place.with_digest(digest)
+        raise errors.NotFound("%s does not exist. Check its name and tag." % image)
 
     def _mirrored_release(self, image):
         """Where a release is on the mirror, by its digest or by the tag that it has in both places."""
@@ -377,31 +393,18 @@ class Planner:
         wish = mirror_plan.catalog_wish(image, "catalog", image, self._params["registry"], self._params["catalog_namespace"])
         return wish.target.with_digest(image.digest) if image.digest else wish.target
 
-    def _pinned(self, image, mirrored):
-        """An input as path:tag@digest; raises NotFound if it does not exist. Where it is to be read is kept.
-
-        mirrored -- where it would be on the mirror
-        """
-        for place in [mirrored, image] if self._params["mirrored_first"] else [image]:
-            digest = self._digest(place) if place is mirrored else image.digest or self._digest(image)
-            if digest:
-                self._places[image] = place.with_digest(digest)
-                return "%s@%s" % (str(image).partition("@")[0], digest)
-        raise errors.NotFound("%s does not exist. Check its name and tag." % image)
-
     def _digest(self, image):
         return self._registries[image.registry].digest(image.path, image.digest or image.tag or "latest")
 
-    def _read(self):
+    def _read(self, places):
         wishes = []
         for image in self._releases:
-            wishes += self._release(image)
+            wishes += self._release(image, places[image])
         for image, choice in zip(self._catalogs, self._choices):
-            wishes += self._catalog(image, choice.packages)
+            wishes += self._catalog(image, places[image], choice.packages)
         return wishes + [mirror_plan.image_wish(image, self._params["registry"]) for image in self._images]
 
-    def _release(self, reference):
-        place = self._places[reference]
+    def _release(self, reference, place):
         registry = self._registries[place.registry]
         image, top = image_files.open_image(registry, place.path, place.digest)
         architecture = release_payload.MULTI if top.is_index else image.architecture
@@ -413,8 +416,7 @@ class Planner:
             wishes.append(mirror_plan.signature_wish(pinned, *target))
         return wishes
 
-    def _catalog(self, reference, picks):
-        place = self._places[reference]
+    def _catalog(self, reference, place, picks):
         image, _top = image_files.open_image(self._registries[place.registry], place.path, place.digest)
         database = operator_catalog.database(image.labels)
         catalog = self._database(image, database, reference) if database else self._files(image, reference)
