@@ -129,9 +129,22 @@ class Registry:
         self._expect(response, (200,), repository, action)
         response.drain()
 
-    def authorize(self, repository, actions="pull,push"):
+    def authorize(self, repository, actions):
         """Get hold of the right to act on `repository`; raises Unauthorized where tokens tell it beforehand."""
         self._authentication.header(self._credentials(repository), (scope(repository, actions),))
+
+    def has(self, repository):
+        """Whether there is a repository that may be read.
+
+        No right to push is asked for: Quay takes that for the wish to create it.
+        """
+        action = ("list", "tags")
+        try:
+            response = self._try_again("GET", self._url(repository, "tags/list?n=1"), repository, (scope(repository),), action)
+        except errors.Unauthorized:
+            return False
+        response.drain()
+        return response.status == 200
 
     def digest(self, repository, reference):
         """The digest of the manifest at a tag or digest by HEAD, or None if there is none.

@@ -13,7 +13,8 @@ description:
   - Says of everything that is not in order what it is and what to do about it.
   - Room is not asked for here, as no registry tells how much it has. M(disconnected.openshift.mirror_images) compares what an
     archive needs with what its disk has left, and M(disconnected.openshift.mirror_plan) what it unpacks, before they write.
-  - The right to push is proved by beginning an upload and giving it up again, which leaves nothing behind.
+  - The right to push is proved by beginning an upload and giving it up again, which leaves nothing behind. Where a
+    repository does not exist yet, Quay creates it for whoever asks to push; in check mode it is then not asked.
 author:
   - The disconnected.openshift maintainers (!UNKNOWN)
 extends_documentation_fragment:
@@ -22,7 +23,9 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: The check V(digest) is left out, as it stores something for a moment.
+    details:
+      - The check V(digest) is left out, as it stores something for a moment.
+      - The check V(push) leaves out repositories that do not exist yet, as some registries create them when asked.
   diff_mode:
     support: none
     details: It changes nothing.
@@ -166,7 +169,7 @@ def main():
         checks = [check for check in CHECKS if check in params["check"] and check not in pointless(params, module.check_mode)]
         with registry_inputs.connect(module, given_credentials(module), patience=PATIENCE) as registries:
             findings = examine(registries[params["registry"]], params["registry"], params["repositories"], checks,
-                               (params["ca_files"], params["ca_content"]))
+                               (params["ca_files"], params["ca_content"]), dry=module.check_mode)
     except errors.Error as error:
         module.fail_json(**error.result())
     broken = [finding for finding in findings if not finding["ok"]]
@@ -192,9 +195,12 @@ def given_credentials(module):
     return {"auths": {params["registry"]: entry}}
 
 
-def examine(registry, name, repositories, checks, authorities=((), "")):
-    """The findings of `checks`, up to the first that makes the rest pointless; `authorities` are the files and the text of
-    the CAs that nodes will be given."""
+def examine(registry, name, repositories, checks, authorities=((), ""), dry=False):
+    """The findings of `checks`, up to the first that makes the rest pointless.
+
+    authorities -- the files and the text of the CAs that nodes will be given
+    dry -- do nothing that a registry may store something for
+    """
     findings = [attempt("name", "", "%s can be a mirror's name." % name, image_ref.check_mirror_registry, name)]
     tried = deepest(repositories)
     for check in checks:
@@ -209,9 +215,9 @@ def examine(registry, name, repositories, checks, authorities=((), "")):
             findings.append(attempt(check, "", "%s answers, and its certificate is accepted." % name, reach, registry))
         elif check == "auth":
             first = tried[0] if tried else ""
-            findings.append(attempt(check, "", "%s accepts the login." % name, log_in, registry, first))
+            findings.append(attempt(check, "", "%s accepts the login." % name, log_in, registry, first, dry))
         elif check == "push":
-            findings += [attempt(check, path, "%s/%s can be pushed to." % (name, path), push, registry, path)
+            findings += [attempt(check, path, "%s/%s can be pushed to." % (name, path), push, registry, path, dry)
                          for path in tried]
         elif tried:
             findings.append(attempt(check, tried[0], "%s takes images by digest without a tag." % name,
@@ -220,14 +226,14 @@ def examine(registry, name, repositories, checks, authorities=((), "")):
 
 
 def attempt(check, repository, praise, action, *args):
-    """The finding for one action."""
+    """The finding for one action, which may return a better word than `praise`."""
     try:
-        action(*args)
+        told = action(*args)
     except errors.Error as error:
         remedy = "%s %s" % (error.details.get("remedy", ""), by_product(check, repository, error))
         return dict(check=check, repository=repository, ok=False, reason=error.details.get("reason", error.message),
                     remedy=remedy.strip())
-    return dict(check=check, repository=repository, ok=True, reason=praise, remedy="")
+    return dict(check=check, repository=repository, ok=True, reason=told or praise, remedy="")
 
 
 def by_product(check, repository, error):
@@ -262,15 +268,18 @@ def reach(registry):
         pass
 
 
-def log_in(registry, repository):
+def log_in(registry, repository, dry):
     registry.ping(repository)
     if repository:
-        registry.authorize(repository)
+        registry.authorize(repository, "pull" if dry else "pull,push")
 
 
-def push(registry, repository):
+def push(registry, repository, dry):
     """Begin an upload and give it up."""
+    if dry and not registry.has(repository):
+        return "%s does not exist yet. Whether it may be created is not asked in a dry run: some registries do it then." % repository
     registry.cancel_upload(repository, registry.start_upload(repository))
+    return ""
 
 
 def push_by_digest(registry, repository):

@@ -634,6 +634,18 @@ def test_tokens_tell_it_beforehand(tmp_path, capsys):
             assert "token server" in wrong["findings"][-1]["reason"] and wrong["findings"][-1]["check"] == "auth"
 
 
+@pytest.mark.parametrize("push_only", [True, False])
+def test_a_dry_run_asks_for_no_right_to_push_to_what_does_not_exist(tmp_path, capsys, push_only):
+    """Quay creates a repository for whoever asks to push to it; and hides one that is not there behind a 401."""
+    with TokenServer(tmp_path / "tokens", {"pusher": "secret"}, push_only=push_only) as tokens:
+        with world(tmp_path, token=tokens.settings) as here:
+            args = dict(registry=here.target.host, plain_http=[here.target.host], repositories=["a/b"], username="pusher",
+                        password="secret")
+            told = fake_module.run(registry_info, capsys, args, check_mode=True)["findings"][-1]
+            assert (told["check"], told["ok"]) == ("push", True) and "does not exist yet" in told["reason"]
+            assert tokens.requests and not [scopes for _user, scopes in tokens.requests if "push" in "".join(scopes)]
+
+
 def test_mirroring_over_tls_with_a_login(tmp_path, trust, capsys):
     with world(tmp_path) as here, registry(tmp_path, trust) as it:
         image = here.shelf.image("apps/shop", [images.bulk("shop", 300_000)], tag="1")

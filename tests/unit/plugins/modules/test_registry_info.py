@@ -36,8 +36,20 @@ def test_every_check_is_a_finding():
     findings = registry_info.examine(stub, "mirror.example.com", ["a/b"], ("tls", "auth", "push"))
     assert [(f["check"], f["repository"], f["ok"], f["remedy"]) for f in findings] == [
         ("name", "", True, ""), ("tls", "", True, ""), ("auth", "", True, ""), ("push", "a/b", True, "")]
-    assert stub.done == [("ping",), ("ping", "a/b"), ("authorize", "a/b"), ("start_upload", "a/b"),
+    assert stub.done == [("ping",), ("ping", "a/b"), ("authorize", "a/b", "pull,push"), ("start_upload", "a/b"),
                          ("cancel_upload", "a/b", "location")]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_in_a_dry_run_no_right_to_push_is_asked_for_a_repository_that_is_not_there(there):
+    """Quay would create it."""
+    stub = Stub()
+    stub.has = lambda path: there
+    findings = registry_info.examine(stub, "mirror.example.com", ["a/b"], ("auth", "push"), dry=True)
+    assert [f["ok"] for f in findings] == [True, True, True]
+    assert ("does not exist yet" in findings[-1]["reason"]) != there
+    assert stub.done == [("ping", "a/b"), ("authorize", "a/b", "pull")] + [
+        ("start_upload", "a/b"), ("cancel_upload", "a/b", "location")] * there
 
 
 def test_what_presupposes_a_failure_is_not_tried():
