@@ -102,7 +102,9 @@ def test_an_execution_environment_can_be_defined(tarball, tmp_path):
         "--output-filename", "Containerfile",  # on a host with docker alone it would be a Dockerfile
         directory=tmp_path / "project" / "execution-environment")
     context = tmp_path / "context"
-    assert "awx-ee" in (context / "Containerfile").read_text()
+    containerfile = (context / "Containerfile").read_text()
+    assert "python3.12" in containerfile and "ansible-core>=2.16" in containerfile
+    assert "openssh-clients" in (context / "_build" / "bindep.txt").read_text()
     assert "disconnected.openshift" in (context / "_build" / "requirements.yml").read_text()
     collections = tmp_path / "collections"
     run("ansible-galaxy", "collection", "install", str(tarball), "-p", str(collections), "--offline", "--no-deps", directory=tmp_path)
