@@ -405,7 +405,7 @@ class Registry:
             all_headers = dict(headers, **{"User-Agent": USER_AGENT})
             if authorization and place == self._own:
                 all_headers["Authorization"] = authorization
-            response = self._request(method, place, target, all_headers, body, timeout)
+            response = self._request(method, place, target, all_headers, body, timeout, self._turns)
             location = response.headers.get("Location")
             if response.status not in REDIRECTS or method not in ("GET", "HEAD") or not location:
                 return response
@@ -423,13 +423,16 @@ class Registry:
         parts = urllib.parse.urlsplit(url)
         return connections.endpoint(url), (parts.path or "/") + ("?" + parts.query if parts.query else "")
 
-    def _request(self, method, place, target, headers, body=None, timeout=None):
+    def _request(self, method, place, target, headers, body=None, timeout=None, turns=None):
         with self._lock:
             self.requests += 1
-        return self._pool.request(method, place, target, headers, body, timeout, self._turns)
+        return self._pool.request(method, place, target, headers, body, timeout, turns)
 
     def _fetch(self, url, headers):
-        """A token server's (status, body), for Authentication."""
+        """A token server's (status, body), for Authentication.
+
+        Takes no turn: threads that have theirs may be waiting for this very token.
+        """
         def attempt(_number):
             response = self._request("GET", *self._address(url), dict(headers, **{"User-Agent": USER_AGENT}))
             body = response.drain(MANIFEST_LIMIT)

@@ -457,6 +457,21 @@ def test_a_token_that_dies_early_is_replaced(tmp_path):
             assert len(scopes) > len(set(scopes))
 
 
+def test_a_token_is_fetched_while_all_turns_are_taken(tmp_path):
+    """Those that have the turns may be waiting for it."""
+    with TokenServer(tmp_path / "tokens", {"pusher": "secret"}) as tokens:
+        with world(tmp_path, token=tokens.settings) as here:
+            host = here.target.host
+            with here.registries(auth=auth(host, "pusher", "secret"), bounds={host: 1}) as registries:
+                target = registries[host]
+                target.ping()
+                other = threading.Thread(target=target.authorize, args=("apps/shop", "pull"), daemon=True)
+                with target.turn():
+                    other.start()
+                    other.join(10)
+                    assert not other.is_alive()
+
+
 def test_a_token_server_that_refuses_two_repositories(tmp_path):
     with TokenServer(tmp_path / "tokens", {"pusher": "secret"}, max_scopes=1) as tokens:
         with world(tmp_path, token=tokens.settings) as here:
