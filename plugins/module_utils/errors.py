@@ -10,7 +10,12 @@ from __future__ import annotations
 
 
 class Error(Exception):
-    """Something the caller must be told. `details` join the module's result under their own names."""
+    """Something the caller must be told. `details` join the module's result under their own names.
+
+    after -- in how many seconds whoever refused asked to be called again, if it said so
+    """
+
+    after = None
 
     def __init__(self, message, **details):
         super().__init__(message)

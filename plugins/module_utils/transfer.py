@@ -27,7 +27,8 @@ Progress = namedtuple("Progress", "done total bytes seconds")
 # Learning which blobs the target's other repositories hold already costs a request for each image there. It is done
 # before a blob is sent that is larger than this many bytes for each of these requests.
 SURVEY_COST = 16 * 1024
-FIRST_PAUSE = 2
+FIRST_PAUSE = 2  # seconds before the second round; the pause doubles from round to round
+LONGEST_PAUSE = 300  # seconds between two rounds, if a registry asks to be left alone for so long
 # What a registry says of a manifest whose blobs it reported as present a moment ago.
 LOST_BLOB_CODES = ("MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN")
 
@@ -45,7 +46,8 @@ def look(orders, registries, workers=8, targets=None):
 def mirror(orders, registries, workers=8, rounds=3, progress=None, clock=wait.SystemClock(), engine=None, targets=None):
     """Verdicts "present", "done" or "failed", one for each Order.
 
-    What failed in a way that may pass is tried again, after a pause, in up to `rounds` rounds.
+    What failed in a way that may pass is tried again, after a pause, or the one that a registry asked for, in up to `rounds`
+    rounds.
     progress -- called with a Progress, by one thread at a time
     engine -- what brings the images that are missing, called as `copy` is; without one `copy` does it
     targets -- what images go to, by host, if not to `registries` as well
@@ -63,8 +65,11 @@ def mirror(orders, registries, workers=8, rounds=3, progress=None, clock=wait.Sy
         missing = [job for job in pending if job.status == "missing"]
         if missing:
             (engine or copy)(missing, there, workers, display, clock)
-        if number + 1 < rounds and any(may_pass(job.error) for job in pending):
-            raise wait.Transient(errors.Unreachable("Some images are not mirrored yet."))
+        passing = [job.error for job in pending if may_pass(job.error)]
+        if number + 1 < rounds and passing:
+            asked = max(error.after or 0 for error in passing)
+            raise wait.Transient(errors.Unreachable("Some images are not mirrored yet."),
+                                 min(max(asked, FIRST_PAUSE * 2 ** number), LONGEST_PAUSE) if asked else None)
 
     wait.retry(one_round, lambda: float("inf"), clock, FIRST_PAUSE, longest=60)
     return [job.verdict() for job in jobs]

@@ -68,7 +68,7 @@ def retry(attempt, patience, clock=SystemClock(), first=0.5, longest=10.0):
 
     The pauses double from `first` to `longest` seconds, each shortened by up to a half at random so that many
     callers do not return in step; a pause that the other side asked for is kept instead. When the next pause
-    would end later than `patience()` seconds after the start, the error inside Transient is raised.
+    would end later than `patience()` seconds after the start, the error inside Transient is raised, and tells `after`.
     """
     started = clock.now()
     pause = first
@@ -79,6 +79,7 @@ def retry(attempt, patience, clock=SystemClock(), first=0.5, longest=10.0):
         except Transient as transient:
             delay = pause * random.uniform(0.5, 1) if transient.after is None else transient.after
             if clock.now() + delay - started > patience():
+                transient.error.after = transient.after
                 raise transient.error
         clock.sleep(delay)
         pause = min(pause * 2, longest)

@@ -239,6 +239,13 @@ def test_some_registries_are_asked_gently(here):
         assert [registries.bound(host) for host in ("quay.io", "registry.redhat.io", here.source.host)] == [9, 4, None]
 
 
+def test_a_long_retry_after_is_kept_between_the_rounds(here):
+    """Longer than a single request is tried for."""
+    here.source.inject(proxy.status(429, headers=[("Retry-After", "90")]), path="/manifests/", times=1)
+    assert statuses(here.run(here.release(1))[0]) == {"done": 1}
+    assert here.clock.paused == [90]
+
+
 def test_a_rate_limit_that_stays_is_said(here):
     here.source.inject(proxy.status(429, headers=[("Retry-After", "9999")]), path="/manifests/")
     verdict = here.run(here.release(1))[0][0]
