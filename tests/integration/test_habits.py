@@ -171,6 +171,21 @@ def test_a_mirror_host_that_cannot_be_reached(lab):
     assert "bastion" in lines[1]
 
 
+@pytest.mark.parametrize("connection", ["ssh", "{{ 'ssh' if lookup('ansible.builtin.pipe', 'ls ' ~ secret ~ ' || true') else 'local' }}"],
+                         ids=["from the beginning", "once the pull secret was read"])
+def test_a_mirror_host_that_cannot_be_reached_leaves_no_pull_secret_behind(lab, tmp_path, connection):
+    """No `always` runs then."""
+    bastion = {"ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_connection": connection,
+               "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+               "secret": str(tmp_path / "disconnected-openshift-*" / "pull-secret.json")}
+    hosts = tmp_path / "hosts.json"
+    hosts.write_text(json.dumps({"all": {"hosts": {"bastion": bastion}}}))
+    run = lab.playbook("disconnected.openshift.prepare", "-i", str(hosts), "--tags", "pull_secret",
+                       variables={"disconnected_mirror_host": "bastion"}, env={"TMPDIR": str(tmp_path)})
+    assert run.rc != 0 and "Failed to connect to the host via ssh" in run.output
+    assert not list(tmp_path.glob("disconnected-openshift-*/pull-secret.json"))
+
+
 def test_a_report_that_cannot_be_written_is_said_before_anything_is_begun(lab):
     run = lab.playbook("disconnected.openshift.verify", variables={"disconnected_report": "/dev/null/report"})
     assert "disconnected_report" in last_word(run) and roles(run) == set()
