@@ -45,6 +45,12 @@ BASTION = """
         mode: "0644"
   roles:
     - role: site_bastion
+    - role: disconnected.openshift.ca_trust
+      vars:
+        ca_trust_name: proxy
+        ca_trust_certificate: files/mirror-ca.pem
+        ca_trust_registry: ""
+      when: site_proxy is defined
     - role: disconnected.openshift.pull_secret
       vars:
         pull_secret_registry: "{{ site_mirror }}"
@@ -53,6 +59,12 @@ BASTION = """
         pull_secret_path: "{{ site_auth_file }}"
       tags: [site]
   tasks:
+    - name: Change something
+      ansible.builtin.copy:
+        content: "{{ ansible_facts.os_family }}"
+        dest: changed
+        mode: "0644"
+      notify: Restart the site's service
     - name: Trust the CA under another name, too
       ansible.builtin.include_role:
         name: disconnected.openshift.ca_trust
@@ -60,18 +72,6 @@ BASTION = """
         ca_trust_certificate: files/mirror-ca.pem
         ca_trust_registry: ""
         ca_trust_name: site
-    - name: Change something
-      ansible.builtin.copy:
-        content: "{{ ansible_facts.os_family }}"
-        dest: changed
-        mode: "0644"
-      notify: Restart the site's service
-    - name: Trust the CA, which is trusted
-      ansible.builtin.include_role:
-        name: disconnected.openshift.ca_trust
-      vars:
-        ca_trust_certificate: files/mirror-ca.pem
-        ca_trust_registry: ""
     - name: Mirror
       ansible.builtin.import_role:
         name: disconnected.openshift.mirror
@@ -252,7 +252,8 @@ def test_the_bastion(site):
     assert (site.directory / "restarted").exists()  # at the end, and not before
     assert site.mirror in json.loads(site.auth_file.read_text())["auths"]
     assert run.result("Copy what is missing")["counts"]["failed"] == 0
-    assert "Update the trust store" not in [task["task"] for task in run.tasks if task["outcome"] == "failed"]
+    rebuilt = [task for task in run.tasks if task["task"].endswith("Rebuild the trust store") and task["outcome"] == "changed"]
+    assert len(rebuilt) == 2  # by the site's own role and under the other name, whatever a third use would have done
 
 
 def test_the_bastion_again_by_a_tag(site):
