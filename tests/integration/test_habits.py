@@ -7,6 +7,7 @@ The tests of this file are chapters: each begins where the one before ended.
 """
 from __future__ import annotations
 
+import base64
 import json
 import re
 
@@ -57,9 +58,12 @@ def last_word(run):
 @pytest.mark.parametrize("playbook, options, missing", [
     ("convert", [], CONVERT),
     ("convert", ["--tags", "verify"], CONVERT[:1]),
+    ("prepare", ["--skip-tags", "pull_secret"], CONVERT[:2]),
     ("configure", ["-e", "disconnected_pull_username=u", "-e", "disconnected_pull_password=p"], CONVERT[:2]),
+    ("configure", ["-e", "disconnected_pull_username=u"], (*CONVERT[:2], "disconnected_pull_password")),
+    ("configure", ["-e", "disconnected_pull_username="], CONVERT),
     ("mirror", ["-e", "disconnected_mirror_mode=to_disk"], ("disconnected_mirror_archive", "disconnected_mirror_registry")),
-], ids=["convert", "only verify", "pull account", "to disk"])
+], ids=["convert", "only verify", "without a role", "pull account", "half a pull account", "no pull account", "to disk"])
 def test_missing_inputs_are_named_before_anything_else(lab, playbook, options, missing):
     run = lab.playbook("disconnected.openshift." + playbook, *options, bare=True)
     assert run.rc != 0
@@ -82,7 +86,7 @@ def test_the_first_word_says_what_will_be_done_to_which_cluster_and_the_last_wha
 
 
 def test_a_trust_store_that_could_not_be_updated_is_what_failed_and_is_updated_by_the_next_run(lab):
-    update = "Update the trust store"
+    update = "Update | Rebuild the trust store"
     run = lab.playbook("disconnected.openshift.prepare", variables={"ca_trust_update_command": ["false"]})
     paragraph = last_word(run)
     assert update in paragraph and "disconnected.openshift.prepare again" in paragraph
@@ -134,6 +138,23 @@ def roles(run):
 def test_a_tag_is_a_role_alone(lab, role):
     run = lab.playbook("disconnected.openshift.convert", "--tags", role)
     assert run.rc == 0 and roles(run) == {role}, run.output
+
+
+def test_a_role_that_is_left_out_takes_no_word_with_it(lab):
+    run = lab.playbook("disconnected.openshift.prepare", "--skip-tags", "ca_trust")
+    assert run.rc == 0 and roles(run) == {"pull_secret"}, run.output
+    assert told(run, FIRST) and told(run, "Say it, and what to run next")
+
+
+def test_a_password_of_digits_alone_is_a_password(lab, tmp_path):
+    """YAML reads a number, and ansible-core 2.19 keeps it one."""
+    auth_file = tmp_path / "auth.json"
+    run = lab.playbook("disconnected.openshift.prepare", "--tags", "pull_secret", variables={
+        "disconnected_mirror_username": "pusher", "disconnected_mirror_password": 12345678,
+        "disconnected_auth_file": str(auth_file)})
+    assert run.rc == 0, run.output
+    entry = json.loads(auth_file.read_text())["auths"][lab.facts["mirror"]["registry"]]
+    assert base64.b64decode(entry["auth"]) == b"pusher:12345678"
 
 
 def test_beginning_in_the_middle(lab):
