@@ -8,7 +8,7 @@ import base64
 import json
 from dataclasses import dataclass
 
-from . import dockerconfigjson, errors
+from . import dockerconfigjson, errors, node_files
 
 CONFIG = "config.openshift.io/v1"
 MACHINE_CONFIG = "machineconfiguration.openshift.io/v1"
@@ -87,7 +87,7 @@ def _trusted_cas(cluster, name):
     config_map = cluster.get("v1", "ConfigMap", name, "openshift-config") if name else {"metadata": {}}
     if config_map is None:
         return None, frozenset()
-    cas = {registry_of_key(key): text for key, text in (config_map.get("data") or {}).items()}
+    cas = {registry_of_key(key): node_files.plain(text) for key, text in (config_map.get("data") or {}).items()}
     return cas, frozenset(map(registry_of_key, _recorded(config_map, OUR_CERTIFICATES)))
 
 

@@ -84,6 +84,8 @@ def _trusting(context, ca_files, ca_content):
     # Like these, and like Python 3.13, every release trusts whatever certificate is given, an intermediate CA's too.
     context.verify_flags = context.verify_flags & ~ssl.VERIFY_X509_STRICT | PARTIAL_CHAIN
     if ca_content:
+        if isinstance(ca_content, str):  # what is not ASCII stands between certificates: a byte-order mark, a CA's own name
+            ca_content = ca_content.encode("ascii", "ignore").decode("ascii")
         try:
             context.load_verify_locations(cadata=ca_content)
         except (ssl.SSLError, ValueError):

@@ -249,9 +249,12 @@ def owner(machine_configs, pool, path, version):
     return None
 
 
+UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
 def is_operators(name, path):
     """Is this the MachineConfig that the operator itself writes `path` into?"""
-    pattern = r"00-.+" if path == PULL_SECRET else r"01-.+-container-runtime|99-.+-registries"
+    pattern = r"00-.+" if path == PULL_SECRET else r"01-.+-container-runtime|99-.+-(generated|%s)-registries" % UUID
     return re.fullmatch(pattern, name) is not None
 
 

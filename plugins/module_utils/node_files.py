@@ -16,6 +16,7 @@ from . import errors, machine_config, registries_conf
 
 CERTS_D = "/etc/docker/certs.d"
 
+BEGIN = "-----BEGIN CERTIFICATE-----"
 # Prints each file as a line ":path" and its content in base64, and ":" at the very end, so that a cut-off answer shows.
 # It runs in the machine-config daemon's container, where the node's root is $1, and needs no more than busybox has.
 SCRIPT = """
@@ -118,8 +119,19 @@ def certificates(pem):
 
     Text without any is itself the only member, so that two such texts can still be told apart.
     """
-    bodies = re.findall(r"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", pem, re.DOTALL)
+    bodies = re.findall(r"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", plain(pem), re.DOTALL)
     return {"".join(body.split()) for body in bodies} or {pem.strip()}
+
+
+def plain(pem):
+    """The PEM text of a trusted CA, which a ConfigMap may hold as base64 text: nodes read it as well."""
+    if BEGIN in pem:
+        return pem
+    try:
+        decoded = base64.b64decode("".join(pem.split()), validate=True).decode("ascii")
+    except ValueError:
+        return pem
+    return decoded if BEGIN in decoded else pem
 
 
 def compare(wanted, cas, contents):
@@ -140,13 +152,14 @@ def use_of(registry, contents):
     found = []
     try:
         configured = registries_conf.parse(contents.get(machine_config.REGISTRIES_CONF, b"").decode("utf-8")).registries
-        auths = json.loads(contents.get(machine_config.PULL_SECRET, b"{}")).get("auths") or {}
+        document = json.loads(contents.get(machine_config.PULL_SECRET, b"{}"))
     except (ValueError, errors.Error):
         return ()  # compare() says that the file cannot be read
+    auths = document.get("auths") if isinstance(document, dict) else None
     for entry in configured:
         found += [(machine_config.REGISTRIES_CONF, "%s as a mirror of %s" % (mirror.location, entry.prefix))
                   for mirror in entry.mirrors if _host(mirror.location) == registry]
-    return tuple(found) + trust_in(registry, auths, trusted_cas(contents))
+    return tuple(found) + trust_in(registry, auths if isinstance(auths, dict) else (), trusted_cas(contents))
 
 
 def trust_in(registry, auths, cas):

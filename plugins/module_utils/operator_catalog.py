@@ -179,11 +179,19 @@ def essence(document):
     if not isinstance(document, dict):
         raise errors.InvalidInput("a document is not an object.")
     schema = document.get("schema")
-    images = [document.get("image"), *(image.get("image") for image in document.get("relatedImages") or [])]
-    entries = document.get("entries") or [] if schema == CHANNEL else []
+    images = [document.get("image"), *(image.get("image") for image in objects(document, "relatedImages"))]
+    entries = objects(document, "entries") if schema == CHANNEL else []
     replaced = {name for entry in entries for name in [entry.get("replaces"), *(entry.get("skips") or [])] if name}
     return Entry(schema, document.get("package"), document.get("name"), [image for image in images if image],
                  document.get("defaultChannel"), [entry.get("name") for entry in entries], replaced)
+
+
+def objects(document, field):
+    """The list of objects in a document's field."""
+    found = document.get(field) or []
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise errors.InvalidInput("%s is no list of objects." % field)
+    return found
 
 
 def documents(stream):

@@ -26,6 +26,8 @@ Token = namedtuple("Token", "text renew_at")
 DEFAULT_LIFETIME = 60
 MARGIN = 15
 
+QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+NEXT_CHALLENGE = re.compile(r",\s*(?=[A-Za-z][A-Za-z-]*\s+[A-Za-z_]+\s*=)")
 PARAMETER = re.compile(r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 
 
@@ -36,12 +38,19 @@ def challenges(values):
     [Challenge(scheme='bearer', parameters={'realm': 'https://auth.example.com/token', 'service': 'registry'})]
     """
     found = []
-    for value in values:
+    for value in [part for folded in values for part in _unfolded(folded)]:
         scheme, _space, rest = value.strip().partition(" ")
         parameters = {name.lower(): re.sub(r"\\(.)", r"\1", quoted) or plain
                       for name, quoted, plain in PARAMETER.findall(rest)}
         found.append(Challenge(scheme.lower(), parameters))
     return found
+
+
+def _unfolded(header):
+    """The challenges in one header, which proxies make of several."""
+    bare = QUOTED.sub(lambda quoted: '"' * len(quoted[0]), header)
+    begins = [0, *(comma.end() for comma in NEXT_CHALLENGE.finditer(bare))]
+    return [header[begin:end] for begin, end in zip(begins, [*begins[1:], len(header)])]
 
 
 def basic(credentials):

@@ -39,5 +39,5 @@ def protect(module, *values):
 
 def forms(value):
     """The texts as which `value` can turn up: itself, as base64, and as a JSON string has it."""
-    return {value, base64.b64encode(value.encode("utf-8")).decode("ascii"), json.dumps(value)[1:-1],
+    return {value, base64.b64encode(value.encode("utf-8", "surrogateescape")).decode("ascii"), json.dumps(value)[1:-1],
             json.dumps(value, ensure_ascii=False)[1:-1]}

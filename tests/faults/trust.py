@@ -64,9 +64,11 @@ class TokenServer:
     lifetime -- of a token, in seconds; announced -- what its clients are told of it, if that is not the truth
     max_scopes -- more in one request are refused
     push_only -- who does not ask to push gets a token for nothing, as Quay's for a repository that does not exist yet
+    actions -- the only ones that it knows: a request for others is refused
     """
 
-    def __init__(self, directory, users, lifetime=300, announced=None, max_scopes=2, push_only=False):
+    def __init__(self, directory, users, lifetime=300, announced=None, max_scopes=2, push_only=False,
+                 actions=("pull", "push", "delete")):
         authority = Authority(directory)
         _certificate, _key_path, self._key, self._certificate = authority.issue("signer")
         self.users = users
@@ -74,6 +76,7 @@ class TokenServer:
         self.announced = announced
         self.max_scopes = max_scopes
         self.push_only = push_only
+        self.actions = actions
         self.requests = []
         tokens = self
 
@@ -113,6 +116,8 @@ class TokenServer:
             return 401, {"errors": [{"code": "UNAUTHORIZED"}]}
         if len(scopes) > self.max_scopes:
             return 400, {"errors": [{"code": "TOO_MANY_SCOPES"}]}
+        if {action for scope in scopes for action in scope.rpartition(":")[2].split(",")} - set(self.actions):
+            return 400, {"errors": [{"code": "INVALID_REQUEST"}]}
         lifetime = self.announced if self.announced is not None else self.lifetime
         return 200, {"token": self.token(user, scopes), "expires_in": lifetime}
 

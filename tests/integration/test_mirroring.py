@@ -496,6 +496,17 @@ def test_a_token_server_that_hides_what_does_not_exist_yet(tmp_path):
                 registries[here.target.host].manifest("olm/number-0", "t0")
 
 
+def test_a_token_server_without_a_right_to_delete(tmp_path):
+    """Quay's answers 400."""
+    with TokenServer(tmp_path / "tokens", {"pusher": "secret"}, actions=("pull", "push")) as tokens:
+        with world(tmp_path, token=tokens.settings) as here:
+            with here.registries(auth=auth(here.target.host, "pusher", "secret")) as registries:
+                target = registries[here.target.host]
+                target.cancel_upload("a/b", target.start_upload("a/b"))
+                assert here.target.count("DELETE", "/a/b/blobs/uploads/")  # asked with the right to push alone
+                assert target.delete_manifest("a/b", "sha256:" + "0" * 64) is False
+
+
 def test_wrong_credentials_at_the_token_server(tmp_path):
     with TokenServer(tmp_path / "tokens", {"pusher": "secret"}) as tokens:
         with world(tmp_path, token=tokens.settings) as here:

@@ -167,8 +167,15 @@ class TestOwner:
         assert str(found[0]).startswith("MachineConfig worker-priv-reg-configuration owns %s in pool worker, over"
                                         % REGISTRIES_CONF)
 
+    def test_a_name_that_is_nearly_the_operators(self):
+        sources = self.SOURCES + [config("99-worker-registries", {REGISTRIES_CONF: HEADER}, labels=WORKER)]
+        assert [entry.name for entry in machine_config.obstacles(sources, POOL, [REGISTRIES_CONF], "4.16.3")] == [
+            "99-worker-registries"]
+
     def test_the_operators_own_configs_are_no_obstacle(self):
-        sources = self.SOURCES + [config("00-worker", {PULL_SECRET: "{}"}, labels=WORKER)]
+        sources = self.SOURCES + [config("00-worker", {PULL_SECRET: "{}"}, labels=WORKER), config(
+            "99-worker-0b9f8e1c-6c1d-4d2a-9d4e-5b8f0a1c2d3e-registries", {REGISTRIES_CONF: HEADER},
+            labels=WORKER)]
         assert not list(machine_config.obstacles(sources, POOL, [PULL_SECRET, REGISTRIES_CONF], "4.16"))
 
     def test_a_pool_without_the_workers_configs_is_named(self):

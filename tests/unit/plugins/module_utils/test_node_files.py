@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import subprocess
@@ -89,6 +90,12 @@ class TestCompare:
     def test_a_ca_wrapped_in_another_way_is_the_same(self):
         assert node_files.compare(WANTED, {"mirror.test:5000": PEM.replace("MIIB\n", "MIIB")}, FILES).matches
 
+    def test_a_ca_may_be_base64_text_which_the_node_has_decoded_or_not(self):
+        text = base64.encodebytes(PEM.encode()).decode()
+        assert node_files.compare(WANTED, {"mirror.test:5000": text}, FILES).matches
+        assert node_files.compare(WANTED, {"mirror.test:5000": PEM}, {**FILES, CA: text.encode()}).matches
+        assert not node_files.compare(WANTED, {"mirror.test:5000": base64.b64encode(OTHER.encode()).decode()}, FILES).matches
+
     @pytest.mark.parametrize("cas, what", [
         ({"mirror.test:5000": OTHER}, "the present CA of mirror.test:5000"),
         ({"mirror.test:5000": PEM + OTHER}, "the present CA of mirror.test:5000"),
@@ -121,6 +128,10 @@ class TestUse:
     def test_files_that_cannot_be_read_name_nothing(self):
         assert node_files.use_of("mirror.test:5000", {PULL_SECRET: b"{", REGISTRIES_CONF: b"["}) == ()
         assert node_files.use_of("mirror.test:5000", {}) == ()
+
+    @pytest.mark.parametrize("document", [b"null", b"[]", b"{}", b'{"auths": null}', b'{"auths": ["mirror.test:5000"]}'])
+    def test_credentials_that_are_none(self, document):
+        assert node_files.use_of("mirror.test:5000", {PULL_SECRET: document}) == ()
 
 
 class TestReach:

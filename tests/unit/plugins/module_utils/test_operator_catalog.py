@@ -77,6 +77,9 @@ def test_no_more_is_read_than_the_next_document_needs(monkeypatch):
     (b'{"schema": "olm.package"} trailing', "it is not JSON"),
     (b"- a\n- b\n", "a document is not an object"),
     (b"not: [a, catalog", "neither JSON nor YAML (line"),
+    (b'{"schema": "olm.bundle", "relatedImages": [null]}', "relatedImages is no list of objects"),
+    (b'{"schema": "olm.bundle", "relatedImages": {"image": "a"}}', "relatedImages is no list of objects"),
+    (b'{"schema": "olm.channel", "entries": ["a.v1"]}', "entries is no list of objects"),
 ])
 def test_a_file_that_cannot_be_read_is_named(data, words):
     pytest.importorskip("yaml")

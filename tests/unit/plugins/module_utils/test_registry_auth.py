@@ -56,6 +56,16 @@ def test_challenges(text, scheme, parameters):
     assert registry_auth.challenges([text]) == [(scheme, parameters)]
 
 
+@pytest.mark.parametrize("header", [
+    'Bearer realm="https://t/token",service="s", Basic realm="Registry, Basic realm=x"',
+    'Bearer realm="https://t/token", service = "s",Basic  realm = "Registry, Basic realm=x"',
+])
+def test_several_challenges_in_one_header(header):
+    """As proxies write it."""
+    assert registry_auth.challenges([header]) == [("bearer", {"realm": "https://t/token", "service": "s"}),
+                                                  ("basic", {"realm": "Registry, Basic realm=x"})]
+
+
 def test_nothing_is_sent_before_a_challenge():
     assert authentication(Server()).header(("user", "secret"), PULL) is None
 

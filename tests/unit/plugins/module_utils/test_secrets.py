@@ -26,6 +26,7 @@ def test_nothing_is_not_a_secret(module, nothing):
     ("hunter2", {"hunter2", "aHVudGVyMg=="}),
     ('pa:s"s', {'pa:s"s', 'pa:s\\"s', "cGE6cyJz"}),
     ("pässword", {"pässword", "p\\u00e4ssword", "cMOkc3N3b3Jk"}),
+    ("p\udce4ss", {"p\udce4ss", "p\\udce4ss", "cORzcw=="}),  # a byte that is no UTF-8
 ])
 def test_a_secret_is_known_in_each_of_its_forms(module, value, forms):
     secrets.protect(module, value)
