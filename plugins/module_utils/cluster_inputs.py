@@ -8,7 +8,7 @@ import base64
 import json
 from dataclasses import dataclass
 
-from . import dockerconfigjson, errors, node_files
+from . import connections, dockerconfigjson, errors
 
 CONFIG = "config.openshift.io/v1"
 MACHINE_CONFIG = "machineconfiguration.openshift.io/v1"
@@ -71,6 +71,20 @@ def signature_policies(cluster):
     return tuple(obj for kind in kinds if cluster.serves(CONFIG, kind) for obj in cluster.list(CONFIG, kind))
 
 
+def proxied(cluster, registries):
+    """[a sentence] on those of the registries, "host[:port]", that the nodes ask through the cluster's proxy."""
+    proxy = cluster.get(CONFIG, "Proxy", "cluster") if cluster.serves(CONFIG, "Proxy") else None
+    status = (proxy or {}).get("status") or {}
+    asked = []
+    for registry in sorted(registries) if status.get("httpsProxy") else ():
+        host, _colon, port = registry.partition(":")
+        if not connections.bypasses_proxy(host, int(port) if port.isdigit() else 443, status.get("noProxy") or ""):
+            asked.append(registry)
+    return ["The nodes ask %s through the cluster's proxy. If that goes with the internet, they can pull nothing: before the cut "
+            "name it in spec.noProxy of proxy.config.openshift.io/cluster, which restarts every node, one of each pool after "
+            "the other." % ", ".join(asked)] if asked else []
+
+
 def _pull_secret(cluster):
     secret = cluster.get("v1", "Secret", "pull-secret", "openshift-config")
     if secret is None:
@@ -87,7 +101,7 @@ def _trusted_cas(cluster, name):
     config_map = cluster.get("v1", "ConfigMap", name, "openshift-config") if name else {"metadata": {}}
     if config_map is None:
         return None, frozenset()
-    cas = {registry_of_key(key): node_files.plain(text) for key, text in (config_map.get("data") or {}).items()}
+    cas = {registry_of_key(key): text for key, text in (config_map.get("data") or {}).items()}
     return cas, frozenset(map(registry_of_key, _recorded(config_map, OUR_CERTIFICATES)))
 
 

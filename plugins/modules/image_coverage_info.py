@@ -364,8 +364,10 @@ def main():
         supports_check_mode=True,
     )
     try:
-        module.exit_json(**run(Cluster.connect(module.params), module.params,
-                               lambda *values: secrets.protect(module, *values)))
+        cluster = Cluster.connect(module.params)
+        for sentence in cluster_inputs.proxied(cluster, module.params["registries"]):
+            module.warn(sentence)
+        module.exit_json(**run(cluster, module.params, lambda *values: secrets.protect(module, *values)))
     except errors.Error as error:
         module.fail_json(**error.result())
 
@@ -492,7 +494,7 @@ class Connections:
         self._bundle = _bundle(cluster)
 
     def __call__(self, host):
-        cas = "\n".join((self._cas.get(host, ""), self._bundle)).strip()
+        cas = "\n".join((node_files.plain(self._cas.get(host, "")), self._bundle)).strip()
         return Registries(self._pull_secret, ca_content=cas)[host]
 
 

@@ -494,7 +494,8 @@ def forecast(observer, params, _check_mode):
                 for pool, members in ((pool, belonging[pool["metadata"]["name"]]) for pool in pools)]
     _add_obstacles(observer.cluster, pools, foreseen, inputs.version)
     found = [blocker for pool in foreseen for blocker in pool["blockers"]]
-    notes = mirror_sets.notes(after, inputs.mirror_sets, inputs.version)
+    mirrors = {mirror.partition("/")[0] for rule in mirror_sets.rules_of(params["mirror_sets"]) for mirror in rule.mirrors}
+    notes = mirror_sets.notes(after, inputs.mirror_sets, inputs.version) + cluster_inputs.proxied(observer.cluster, mirrors)
     if any(pool["drain"] and pool["rollouts"] for pool in foreseen):
         found += [blocker.result() for blocker in _budgets(observer.cluster)]
     result = {

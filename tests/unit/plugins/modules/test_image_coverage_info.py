@@ -363,6 +363,11 @@ def test_as_a_module(capsys, monkeypatch):
     failed = fake_module.run(image_coverage_info, capsys, {}, cluster_of())
     assert failed["failed"] and failed["uncovered"] == ["quay.io/shop/mcd@" + SHA]
     assert "canary" not in json.dumps(failed) and "bWlycm9yOmNhbmFyeQ" not in json.dumps(failed)
+    proxy = {"apiVersion": CONFIG, "kind": "Proxy", "metadata": {"name": "cluster"}, "status": {"httpsProxy": "http://proxy:3128"}}
+    cluster = cluster_of(proxy)
+    cluster.served = {*cluster.served, (CONFIG, "Proxy")}
+    warned = fake_module.run(image_coverage_info, capsys, {"fail": False, "registries": ["mirror.example.com:8443"]}, cluster)
+    assert "The nodes ask mirror.example.com:8443 through the cluster's proxy" in str(warned["warnings"])
     both = fake_module.run(image_coverage_info, capsys, {"ignore": [{"prefix": "a", "namespace": "b", "reason": "c"}]},
                            cluster_of())
     assert both["failed"] and "mutually exclusive" in both["msg"]

@@ -544,6 +544,15 @@ class TestForecast:
         result = self.forecast(cluster, mirror_sets=[mirror_set()])
         assert "ack-4.20-sigstore-in-4.21" in result["notes"][0] and result["summary"][-1] == result["notes"][0]
 
+    @pytest.mark.parametrize("status, told", [
+        ({}, False), ({"httpsProxy": "http://user:hidden@proxy:3128"}, True),
+        ({"httpsProxy": "http://proxy:3128", "noProxy": ".cluster.local,mirror"}, False),
+    ])
+    def test_a_mirror_behind_the_clusters_proxy_is_told_beforehand(self, status, told):
+        proxy = {"apiVersion": CONFIG, "kind": "Proxy", "metadata": {"name": "cluster"}, "status": status}
+        result = self.forecast(cluster_of(proxy, served=(*SERVED, (CONFIG, "Proxy"))), mirror_sets=[mirror_set()])
+        assert [("through the cluster's proxy" in note, "hidden" in note) for note in result["notes"]] == [(True, False)] * told
+
     def test_tag_mirrors_drain(self):
         result = self.forecast(cluster_of(), mirror_sets=[mirror_set(kind="ImageTagMirrorSet")])
         assert (result["drains"], result["pools"][0]["drain"]) == (3, True)
