@@ -249,6 +249,7 @@ def owner(machine_configs, pool, path, version):
     return None
 
 
+DROP_INS = "/etc/containers/registries.conf.d/"
 UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
@@ -282,6 +283,40 @@ def obstacles(machine_configs, pool, paths, version):
         elif not is_operators(found, path):
             yield Obstacle("MachineConfig", found, "owns %s in pool %s, over what the operator writes from the "
                            "cluster's own objects" % (path, name), "Delete it, or take that file out of it")
+
+
+def drop_ins(machine_configs, pool, registries):
+    """(Obstacle, whether it is about one of `registries`) for each file of others beside registries.conf that has rules.
+
+    The engine reads them after registries.conf, and a rule for the same prefix takes the whole place of the one there.
+    """
+    selector = pool["spec"].get("machineConfigSelector")
+    wanted = {registry.prefix for registry in registries}
+    for config in machine_configs:
+        if not selects(selector, config["metadata"].get("labels") or {}):
+            continue
+        for path, prefixes in _drop_ins_in(config):
+            lost = sorted(wanted.intersection(prefixes))
+            yield Obstacle(
+                "MachineConfig", config["metadata"]["name"],
+                "has rules in %s for %s, which %s in pool %s" % (
+                    path, ", ".join(lost or prefixes), "take the place of those of the mirror sets" if lost else
+                    "come beside those of the mirror sets, and which nothing here looks at", pool["metadata"]["name"]),
+                "Make a mirror set of these rules, and take the file out of the MachineConfig"), bool(lost)
+
+
+def _drop_ins_in(config):
+    """(path, prefixes) of a MachineConfig's files below registries.conf.d that have rules."""
+    if not any(entry["path"].startswith(DROP_INS) for entry in _section(config, "storage").get("files") or ()):
+        return
+    for path, content in sorted(files(config).items()):
+        if path.startswith(DROP_INS):
+            try:
+                prefixes = [registry.prefix for registry in registries_conf.parse(content.decode("utf-8")).registries]
+            except (UnicodeDecodeError, errors.InvalidInput):
+                continue  # the engine does not start with it, so it is on no node
+            if prefixes:
+                yield path, prefixes
 
 
 def differing_paths(wanted, contents):

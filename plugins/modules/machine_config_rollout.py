@@ -492,7 +492,7 @@ def forecast(observer, params, _check_mode):
     belonging = rollout.members(pools, nodes)
     foreseen = [rollout.forecast(pool, members, list(effects_of(pool, members)))
                 for pool, members in ((pool, belonging[pool["metadata"]["name"]]) for pool in pools)]
-    _add_obstacles(observer.cluster, pools, foreseen, inputs.version)
+    _add_obstacles(observer.cluster, pools, foreseen, inputs.version, target.wanted.registries)
     found = [blocker for pool in foreseen for blocker in pool["blockers"]]
     mirrors = {mirror.partition("/")[0] for rule in mirror_sets.rules_of(params["mirror_sets"]) for mirror in rule.mirrors}
     notes = mirror_sets.notes(after, inputs.mirror_sets, inputs.version) + cluster_inputs.proxied(observer.cluster, mirrors)
@@ -569,7 +569,7 @@ def _circumstances(cluster):
             "override_drain": override}
 
 
-def _add_obstacles(cluster, pools, foreseen, version):
+def _add_obstacles(cluster, pools, foreseen, version, registries):
     """Add to the blockers of each pool that will roll out who keeps the change out of its configuration."""
     if not any(forecast["rollouts"] for forecast in foreseen):
         return
@@ -580,6 +580,10 @@ def _add_obstacles(cluster, pools, foreseen, version):
         forecast["blockers"] += [
             rollout.Blocker(found.kind, found.name, found.reason, found.remedy).result()
             for found in machine_config.obstacles(sources, pool, paths, version)]
+        if machine_config.REGISTRIES_CONF in paths:
+            forecast["blockers"] += [
+                rollout.Blocker(found.kind, found.name, found.reason, found.remedy, refuses=refuses).result()
+                for found, refuses in machine_config.drop_ins(sources, pool, registries)]
 
 
 def _budgets(cluster):

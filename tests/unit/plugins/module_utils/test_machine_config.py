@@ -178,6 +178,19 @@ class TestOwner:
             labels=WORKER)]
         assert not list(machine_config.obstacles(sources, POOL, [PULL_SECRET, REGISTRIES_CONF], "4.16"))
 
+    @pytest.mark.parametrize("prefix, refuses", [("quay.io/a", True), ("quay.io/a/b", False), ("quay.io", False)])
+    def test_rules_in_a_file_beside_it_take_the_place_of_the_same_prefix(self, prefix, refuses):
+        path = machine_config.DROP_INS + "99-team.conf"
+        content = '[[registry]]\nlocation = "%s"\n[[registry.mirror]]\nlocation = "other.example.com/a"\n' % prefix
+        sources = self.SOURCES + [config("80-team", {path: content, "/etc/other": "x"}, labels=WORKER),
+                                  config("81-search", {machine_config.DROP_INS + "01-x.conf": 'unqualified-search-registries = ["a"]\n'},
+                                         labels=WORKER),
+                                  config("82-broken", {machine_config.DROP_INS + "02-x.conf": "["}, labels=WORKER)]
+        wanted = registries_conf.parse('[[registry]]\nlocation = "quay.io/a"\n').registries
+        [(found, refused)] = machine_config.drop_ins(sources, POOL, wanted)
+        assert (found.name, refused) == ("80-team", refuses)
+        assert path in str(found) and prefix in str(found) and ("take the place" in str(found)) is refuses
+
     def test_a_pool_without_the_workers_configs_is_named(self):
         pool = {"metadata": {"name": "odd"}, "spec": {"machineConfigSelector": {"matchLabels": {"x": "y"}}}}
         found = list(machine_config.obstacles(self.SOURCES, pool, [REGISTRIES_CONF], "4.16"))
