@@ -236,6 +236,20 @@ def notes(objects, former, version=None):
     return [_GATE] if gate else []
 
 
+def not_allowed(configs, registries):
+    """[a sentence] on those of the registries, "host[:port]", by whose own names nodes may pull nothing.
+
+    configs -- the Image cluster, among others
+    """
+    allowed = _read(configs).allowed
+    refused = [registry for registry in sorted(registries) if allowed and not any(
+        scope.partition("/")[0] == registry or scope.startswith("*.") and registry.partition(":")[0].endswith(scope[1:])
+        for scope in allowed)]
+    return ["Image cluster allows other registries alone: what is mirrored is pulled from %s all the same, but no image that is "
+            "named by it, as those of the mirrored catalogs are. Add it to spec.registrySources.allowedRegistries before."
+            % ", ".join(refused)] if refused else []
+
+
 # Reading documents
 
 _GATE = ("While mirrors by digest are configured, OpenShift 4.20 wants an acknowledgement before it updates to 4.21, where a "

@@ -495,7 +495,8 @@ def forecast(observer, params, _check_mode):
     _add_obstacles(observer.cluster, pools, foreseen, inputs.version, target.wanted.registries)
     found = [blocker for pool in foreseen for blocker in pool["blockers"]]
     mirrors = {mirror.partition("/")[0] for rule in mirror_sets.rules_of(params["mirror_sets"]) for mirror in rule.mirrors}
-    notes = mirror_sets.notes(after, inputs.mirror_sets, inputs.version) + cluster_inputs.proxied(observer.cluster, mirrors)
+    notes = [*mirror_sets.notes(after, inputs.mirror_sets, inputs.version), *mirror_sets.not_allowed(inputs.configs, mirrors),
+             *cluster_inputs.proxied(observer.cluster, mirrors)]
     if any(pool["drain"] and pool["rollouts"] for pool in foreseen):
         found += [blocker.result() for blocker in _budgets(observer.cluster)]
     result = {

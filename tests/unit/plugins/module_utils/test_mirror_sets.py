@@ -347,3 +347,14 @@ class TestDisplaced:
 
     def test_each_kind_of_pull_has_its_own_order(self):
         assert self.displaced(old(mirrors=["b.example.com/a"]), by="tag") == []
+
+
+@pytest.mark.parametrize("allowed, refused", [
+    (None, []), ([], []), (["quay.io"], ["m:5000", "mirror.example.com"]), (["quay.io", "m:5000"], ["mirror.example.com"]),
+    (["*.example.com", "m"], ["m:5000"]), (["m:5000/ocp", "mirror.example.com"], []), (["*.com", "quay.io/a"], ["m:5000"]),
+])
+def test_registries_that_the_image_configuration_does_not_allow(allowed, refused):
+    image = {"kind": "Image", "metadata": {"name": "cluster"}, "spec": {"registrySources": {"allowedRegistries": allowed}}}
+    told = mirror_sets.not_allowed([image], {"m:5000", "mirror.example.com"})
+    assert [word for word in ("m:5000", "mirror.example.com") if word in " ".join(told)] == refused
+    assert mirror_sets.not_allowed([], {"m:5000"}) == []
