@@ -30,6 +30,7 @@ class Fleet:
         """Writes the inventory."""
         local = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
         clusters = {name: {"disconnected_access": {"kubeconfig": str(path)}} for name, path in kubeconfigs.items()}
+        clusters["west"]["cluster_config_catalogs"] = []
         bastion = local | {"disconnected_access": clusters["east"]["disconnected_access"]}
         self.inventory.write_text(json.dumps({"all": {
             "hosts": {"bastion": bastion}, "children": {"clusters": {"hosts": clusters, "vars": local}}}}))
@@ -77,6 +78,9 @@ def test_a_cluster_that_does_not_answer_leaves_the_others_alone(fleet, before):
     assert "does not accept the credentials" in run.failures[0] and fleet.labs["south"].facts["api"]["url"] in run.failures[0]
     assert fleet.converted() == {"east", "west"}
     assert fleet.writes["south"] == writes["south"]
+    served = {name: fleet.labs[name].api.resources.get(kind="CatalogSource", api_version="operators.coreos.com/v1alpha1").get(
+        label_selector="app.kubernetes.io/managed-by=disconnected.openshift").items for name in ("east", "west")}
+    assert served["east"] and not served["west"]  # a role's variable in the inventory
     copies = [task for task in run.tasks if task["task"].endswith("Copy what is missing")]
     assert [task["host"] for task in copies] == ["bastion"]
     copied = {image["source"] for image in copies[0]["result"]["images"]}
