@@ -89,7 +89,7 @@ def test_every_command_is_known_here():
     """One more in the README has to find its place in this file."""
     assert COMMANDS[:2] == FROM_A_CHECKOUT
     assert [line.split()[0] for line in COMMANDS[2:]] == [
-        "ansible-galaxy", "ansible-galaxy", "pip", "ansible-playbook", "ansible-playbook", "ansible-playbook"]
+        "ansible-galaxy", "ansible-galaxy", "pip", *["ansible-playbook"] * 4]
 
 
 def test_install(newcomer):
@@ -111,7 +111,7 @@ def test_look_convert_and_come_back(newcomer):
     """With what was installed: nothing that the build leaves out is missed."""
     newcomer.write_inputs()
     shutil.rmtree(newcomer.clone / "plugins")
-    look, convert, back = COMMANDS[5:]
+    look, convert, verify, back = COMMANDS[5:]
     writes = newcomer.lab.writes
     newcomer.type(look)
     assert newcomer.lab.writes == writes
@@ -119,5 +119,6 @@ def test_look_convert_and_come_back(newcomer):
     mirror = newcomer.lab.facts["mirror"]["registry"]
     [node] = newcomer.lab.facts["nodes"]
     assert mirror in newcomer.lab.node_file(node, "etc/containers/registries.conf")
+    assert "and asked no source" in newcomer.type(verify)
     newcomer.type(back)
     assert mirror not in newcomer.lab.node_file(node, "etc/containers/registries.conf")
