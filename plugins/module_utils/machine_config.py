@@ -307,16 +307,16 @@ def drop_ins(machine_configs, pool, registries):
 
 def _drop_ins_in(config):
     """(path, prefixes) of a MachineConfig's files below registries.conf.d that have rules."""
-    if not any(entry["path"].startswith(DROP_INS) for entry in _section(config, "storage").get("files") or ()):
-        return
-    for path, content in sorted(files(config).items()):
-        if path.startswith(DROP_INS):
+    for entry in _section(config, "storage").get("files") or ():
+        if entry["path"].startswith(DROP_INS):
+            contents = entry.get("contents") or {}
             try:
-                prefixes = [registry.prefix for registry in registries_conf.parse(content.decode("utf-8")).registries]
-            except (UnicodeDecodeError, errors.InvalidInput):
-                continue  # the engine does not start with it, so it is on no node
+                text = _decode(contents.get("source"), contents.get("compression")).decode("utf-8")
+                prefixes = [registry.prefix for registry in registries_conf.parse(text).registries]
+            except (ValueError, OSError, EOFError, zlib.error, errors.InvalidInput):
+                continue  # neither the operator nor the engine can read it, so it is on no node that runs
             if prefixes:
-                yield path, prefixes
+                yield entry["path"], prefixes
 
 
 def differing_paths(wanted, contents):

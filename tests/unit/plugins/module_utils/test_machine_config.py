@@ -185,7 +185,9 @@ class TestOwner:
         sources = self.SOURCES + [config("80-team", {path: content, "/etc/other": "x"}, labels=WORKER),
                                   config("81-search", {machine_config.DROP_INS + "01-x.conf": 'unqualified-search-registries = ["a"]\n'},
                                          labels=WORKER),
-                                  config("82-broken", {machine_config.DROP_INS + "02-x.conf": "["}, labels=WORKER)]
+                                  config("82-broken", {machine_config.DROP_INS + "02-x.conf": "["}, labels=WORKER),
+                                  config("83-far", {machine_config.DROP_INS + "03-x.conf": ""}, labels=WORKER)]
+        sources[-1]["spec"]["config"]["storage"]["files"][0]["contents"] = {"source": "https://files.example.com/x"}
         wanted = registries_conf.parse('[[registry]]\nlocation = "quay.io/a"\n').registries
         [(found, refused)] = machine_config.drop_ins(sources, POOL, wanted)
         assert (found.name, refused) == ("80-team", refuses)
