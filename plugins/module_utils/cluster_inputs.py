@@ -71,14 +71,18 @@ def signature_policies(cluster):
     return tuple(obj for kind in kinds if cluster.serves(CONFIG, kind) for obj in cluster.list(CONFIG, kind))
 
 
+def proxy(cluster):
+    """The cluster's proxy configuration; {} without any."""
+    return cluster.serves(CONFIG, "Proxy") and cluster.get(CONFIG, "Proxy", "cluster") or {}
+
+
 def proxied(cluster, registries):
     """[a sentence] on those of the registries, "host[:port]", that the nodes ask through the cluster's proxy."""
-    proxy = cluster.get(CONFIG, "Proxy", "cluster") if cluster.serves(CONFIG, "Proxy") else None
-    status = (proxy or {}).get("status") or {}
+    status = proxy(cluster).get("status") or {} if registries else {}
     asked = []
     for registry in sorted(registries) if status.get("httpsProxy") else ():
-        host, _colon, port = registry.partition(":")
-        if not connections.bypasses_proxy(host, int(port) if port.isdigit() else 443, status.get("noProxy") or ""):
+        place = connections.endpoint("https://" + registry)
+        if not connections.bypasses_proxy(place.host, place.port, status.get("noProxy") or ""):
             asked.append(registry)
     return ["The nodes ask %s through the cluster's proxy. If that goes with the internet, they can pull nothing: before the cut "
             "name it in spec.noProxy of proxy.config.openshift.io/cluster, which restarts every node, one of each pool after "

@@ -24,6 +24,7 @@ from . import errors, image_ref, registries_conf
 
 PULL_SECRET = "/var/lib/kubelet/config.json"
 REGISTRIES_CONF = "/etc/containers/registries.conf"
+DROP_INS = REGISTRIES_CONF + ".d/"
 POLICY_JSON = "/etc/containers/policy.json"
 USER_CA_BUNDLE = "/etc/pki/ca-trust/source/anchors/openshift-config-user-ca-bundle.crt"
 GPG_KEYS = "/etc/machine-config-daemon/no-reboot/containers-gpg.pub"
@@ -230,6 +231,12 @@ def _expression_holds(expression, labels):
     }[expression["operator"]]()
 
 
+def selected(machine_configs, pool):
+    """The MachineConfigs that a pool's selector chooses."""
+    selector = pool["spec"].get("machineConfigSelector")
+    return [config for config in machine_configs if selects(selector, config["metadata"].get("labels") or {})]
+
+
 def owner(machine_configs, pool, path, version):
     """The name of the MachineConfig whose version of `path` the pool renders, or None.
 
@@ -241,15 +248,12 @@ def owner(machine_configs, pool, path, version):
         of_worker = minor(version) >= (4, 15) and labels.get(ROLE_LABEL) == "worker"
         return not of_worker, config["metadata"]["name"]
 
-    selector = pool["spec"].get("machineConfigSelector")
-    chosen = [config for config in machine_configs if selects(selector, config["metadata"].get("labels") or {})]
-    for config in sorted(chosen, key=order, reverse=True):
+    for config in sorted(selected(machine_configs, pool), key=order, reverse=True):
         if any(entry["path"] == path for entry in _section(config, "storage").get("files") or ()):
             return config["metadata"]["name"]
     return None
 
 
-DROP_INS = "/etc/containers/registries.conf.d/"
 UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
@@ -290,11 +294,8 @@ def drop_ins(machine_configs, pool, registries):
 
     The engine reads them after registries.conf, and a rule for the same prefix takes the whole place of the one there.
     """
-    selector = pool["spec"].get("machineConfigSelector")
     wanted = {registry.prefix for registry in registries}
-    for config in machine_configs:
-        if not selects(selector, config["metadata"].get("labels") or {}):
-            continue
+    for config in selected(machine_configs, pool):
         for path, prefixes in _drop_ins_in(config):
             lost = sorted(wanted.intersection(prefixes))
             yield Obstacle(

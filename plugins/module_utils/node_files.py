@@ -125,13 +125,16 @@ def certificates(pem):
 
 def plain(pem):
     """The PEM text of a trusted CA, which a ConfigMap may hold as base64 text: nodes read it as well."""
-    if BEGIN in pem:
-        return pem
+    text = decoded(pem.encode("utf-8")).decode("utf-8", "replace")
+    return text if BEGIN in text else pem
+
+
+def decoded(data):
+    """The bytes of a trusted CA, PEM or DER, which a ConfigMap may hold as base64 text."""
     try:
-        decoded = base64.b64decode("".join(pem.split()), validate=True).decode("ascii")
-    except ValueError:
-        return pem
-    return decoded if BEGIN in decoded else pem
+        return base64.b64decode(b"".join(data.split()), validate=True)  # PEM is none: it has dashes
+    except binascii.Error:
+        return data
 
 
 def compare(wanted, cas, contents):

@@ -245,8 +245,10 @@ class Registry:
             try:
                 self._try_again("DELETE", location, repository, (scope(repository, actions),), ("give up", "an upload")).drain()
                 return
+            except errors.Unauthorized:
+                continue
             except errors.Error:
-                pass
+                return
 
     def turn(self):
         """A context in which the registry can be asked without waiting for one's turn, if there are turns."""

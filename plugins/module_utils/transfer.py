@@ -68,8 +68,7 @@ def mirror(orders, registries, workers=8, rounds=3, progress=None, clock=wait.Sy
         passing = [job.error for job in pending if may_pass(job.error)]
         if number + 1 < rounds and passing:
             asked = max(error.after or 0 for error in passing)
-            raise wait.Transient(errors.Unreachable("Some images are not mirrored yet."),
-                                 min(max(asked, FIRST_PAUSE * 2 ** number), LONGEST_PAUSE) if asked else None)
+            raise wait.Transient(errors.Unreachable("Some images are not mirrored yet."), min(asked, LONGEST_PAUSE) or None)
 
     wait.retry(one_round, lambda: float("inf"), clock, FIRST_PAUSE, longest=60)
     return [job.verdict() for job in jobs]

@@ -500,10 +500,7 @@ class Connections:
 
 def _bundle(cluster):
     """The CAs that the nodes trust for everything, of the cluster's proxy configuration; "" without any."""
-    if not cluster.serves(cluster_inputs.CONFIG, "Proxy"):
-        return ""
-    proxy = cluster.get(cluster_inputs.CONFIG, "Proxy", "cluster") or {}
-    name = ((proxy.get("spec") or {}).get("trustedCA") or {}).get("name")
+    name = ((cluster_inputs.proxy(cluster).get("spec") or {}).get("trustedCA") or {}).get("name")
     config_map = cluster.get("v1", "ConfigMap", name, "openshift-config") if name else None
     return ((config_map or {}).get("data") or {}).get("ca-bundle.crt", "")
 

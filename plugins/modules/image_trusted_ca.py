@@ -139,15 +139,13 @@ certificates:
       elements: str
 """
 
-import base64
-import binascii
 import json
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import certificates, cluster_inputs, errors, image_ref, secrets
+from ..module_utils import certificates, cluster_inputs, errors, image_ref, node_files, secrets
 from ..module_utils.cluster import ARGUMENT_SPEC, OWNER, OWNER_LABEL, Cluster, optimistic, owned
 
 NAMESPACE = "openshift-config"
@@ -167,13 +165,7 @@ def key_of(registry):
 
 def certificates_in(value):
     """The certificates of a config map's value, which may be base64 text, as the nodes read it."""
-    data = value.encode("utf-8")
-    if not certificates.BEGIN.search(data):
-        try:
-            data = base64.b64decode(data, validate=True)
-        except binascii.Error:
-            pass  # not base64 either: what it is, load says
-    return certificates.load(data)
+    return certificates.load(node_files.decoded(value.encode("utf-8")))
 
 
 def with_ours(present, recorded, wanted, former="replaced"):

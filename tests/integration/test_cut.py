@@ -125,6 +125,8 @@ def test_a_rehearsal_shows_that_every_node_pulls_from_the_mirror_alone(lab):
     allowed = policies(lab)
     run = lab.playbook("disconnected.openshift.rehearse")
     assert run.rc == 0, run.output
+    tasks = [task["task"].rpartition(" | ")[2] for task in run.tasks]
+    assert tasks.index("Make sure that the nodes' journals can be read") < tasks.index("Forbid the sources")
     pulls = run.result("own account of it")["pulls"]
     assert {pull["node"] for pull in pulls if pull["mirror"]} == set(lab.facts["nodes"])
     assert policies(lab) == allowed

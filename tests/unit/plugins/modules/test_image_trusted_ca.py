@@ -164,6 +164,7 @@ class TestPresent:
 
     @pytest.mark.parametrize("value", [
         CA, CA.rstrip(), "# the mirror's\n" + CA, CA + THEIRS, base64.b64encode(CA.encode()).decode(),
+        base64.encodebytes(CA.encode()).decode(),
     ])
     def test_the_same_certificate_in_another_form_is_no_change(self, run, value):
         cluster = FakeCluster(image("corp-cas"), config_map("corp-cas", {KEY: value}))
